@@ -1,0 +1,41 @@
+# Everything a developer runs. `make` alone lists the commands; each creates what it needs.
+
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.installed ## real flights on PostgreSQL and Valkey, uncached and cached side by side
+	.venv/bin/ormcache demo
+
+test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, those that meet SQLAlchemy on 2.0 too
+	@echo "==> 1 of 2: the whole suite, SQLAlchemy 2.1"
+	.venv/bin/python -m pytest
+	@echo "==> 2 of 2: what meets SQLAlchemy and its servers, SQLAlchemy 2.0"
+	.venv-sa20/bin/python -m pytest tests/integration tests/contracts tests/properties
+
+check: .venv/.installed ## lint, format, types, import contracts
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+clean: ## remove the virtual environments and everything built
+	rm -rf .venv .venv-sa20 build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find ormcache tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so an installation that was cut off is taken up again.
+.venv/.installed: REQUIREMENTS = '.[dev]' 'SQLAlchemy>=2.1,<2.2'
+.venv-sa20/.installed: REQUIREMENTS = '.[dev]' 'SQLAlchemy>=2.0.40,<2.1'
+.venv/.installed .venv-sa20/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "ormcache needs Python 3.11 or newer, and '$(PYTHON)' is not one." >&2; \
+	  echo "Name another, for example: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@echo "==> Creating $(@D) with $(REQUIREMENTS) from the package index; some minutes, once"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --editable $(REQUIREMENTS)
+	@touch $@

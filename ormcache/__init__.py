@@ -1,0 +1,44 @@
+"""
+Query results cached inside SQLAlchemy, fresh after every commit.
+
+    cache = Cache.from_url("redis://localhost:6379/0", namespace="shop")
+    cache.enable(Session)
+
+    class Product(Base):
+        __cache_policy__ = Policy(ttl=300)
+
+The map of the package:
+
+    errors, model, protocols, events     the words
+    policy, settings                     what the user asked for
+    reading, freshness, entry            the life of a read
+    writing, touched                     the life of a write
+    fingerprint                          when two reads are the same read
+    effects, drive                       what the paths ask for, and who does it
+    cache                                what the user holds
+    sqlalchemy/ stores/ codecs/          the edges, one foreign library each
+    testing/                             real servers and contracts, for users and for us
+"""
+
+from __future__ import annotations
+
+from .cache import Cache
+from .errors import ConfigurationError, OrmcacheError, StoreError, Undecodable, Unstorable
+from .events import CommitEvent, ReadEvent, ShadowDifference
+from .model import Outcome, Reason
+from .policy import Policy
+
+__all__ = [
+    "Cache",
+    "CommitEvent",
+    "ConfigurationError",
+    "OrmcacheError",
+    "Outcome",
+    "Policy",
+    "ReadEvent",
+    "Reason",
+    "ShadowDifference",
+    "StoreError",
+    "Undecodable",
+    "Unstorable",
+]

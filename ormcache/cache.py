@@ -1,0 +1,443 @@
+"""
+What does the user hold?
+
+Wiring only: settings, the store, the policies and the observers meet here; the read and the write
+path are in `reading` and `writing`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections import Counter
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from .drive import Performer, run
+from .errors import ConfigurationError, StoreError
+from .events import CommitEvent, ReadEvent, ShadowDifference
+from .fingerprint import canonical
+from .model import Outcome
+from .policy import Policies, Policy
+from .settings import read_policy_file
+from .writing import commit, invalidate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from .model import Scope, Token
+    from .protocols import Codec, Observer, Store
+    from .reading import Answer
+
+__all__ = ["Cache", "Mode"]
+
+log = logging.getLogger("ormcache")
+
+Mode = Literal["on", "off", "shadow"]
+
+_MODES = ("on", "off", "shadow")
+_FILE_CHECK_SECONDS = 1.0
+
+
+class Cache:
+    """
+    A query-result cache to enable on sessions and engines.
+
+    Args:
+        store: Where entries and tokens live; see `Cache.from_url`.
+        default: The policy of tables that have none. None: such tables are not cached.
+        policy_file: Path of a TOML file whose policies override the others; read again within
+            about a second after it changed.
+        mode: `"on"`; `"off"`: the database answers, writes still invalidate; `"shadow"`: the
+            database answers and the would-be hit is compared with it.
+        lease_seconds: How long a writer that died keeps its tables uncached.
+        codec: How rows become bytes.
+        observers: Told about each read and commit.
+        trust_listeners: True: the application's own listeners on connections and cursors do not
+            change what a statement means (they trace, count or comment); hits then need no
+            connection even where there are such listeners.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        default: Policy | None = None,
+        policy_file: str | Path | None = None,
+        mode: Mode = "on",
+        lease_seconds: float = 10.0,
+        codec: Codec | None = None,
+        observers: Iterable[Observer] = (),
+        trust_listeners: bool = False,
+    ) -> None:
+        if codec is None:
+            from .codecs import RowCodec
+
+            codec = RowCodec()
+        if not 0 < lease_seconds <= 3600:
+            msg = f"setting 'lease_seconds' must be above 0 and at most 3600, got {lease_seconds!r}"
+            raise ConfigurationError(msg)
+        if default is not None and not isinstance(default, Policy):
+            msg = f"setting 'default' must be a Policy, got {default!r}"
+            raise ConfigurationError(msg)
+        self.store = store
+        self.codec = codec
+        self.lease_seconds = lease_seconds
+        self.trust_listeners = trust_listeners
+        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.counts: Counter[Outcome] = Counter()
+        """Reads by outcome since this object was made, in this process."""
+        self.mode = mode
+        self._policies = Policies(default)
+        self._default = default
+        self._file = os.fspath(policy_file) if policy_file is not None else None
+        self._file_seen: tuple[float, object] = (0.0, None)
+        self._registry_seen = -1
+        self._vary: dict[str, Callable[[], object]] = {}
+        self._bypass: ContextVar[bool] = ContextVar("ormcache_bypass", default=False)
+        self._refresh: ContextVar[bool] = ContextVar("ormcache_refresh", default=False)
+        self._enabled: list[Any] = []
+        self._store_failing = False
+        if self._file is not None:
+            self._read_file()
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, namespace: str = "default", timeout: float = 0.05, **settings: Any
+    ) -> Self:
+        """
+        Return a cache on the store at *url*: `redis://`, `rediss://`, `unix://` or `memory://`.
+
+        *namespace* keeps applications that share a server apart. *timeout* in seconds bounds every
+        single operation of the store.
+
+        Raises:
+            ConfigurationError: The URL, the namespace or a setting is wrong. That nothing answers
+                there is no error: reads and writes go on against the database.
+        """
+        from .stores import open_store
+
+        for name in settings:
+            if name not in _SETTINGS:
+                raise ConfigurationError.unknown(
+                    "cache setting", name, _SETTINGS | {"namespace", "timeout"}
+                )
+        return cls(open_store(url, namespace, timeout=timeout), **settings)
+
+    def __repr__(self) -> str:
+        return f"<Cache mode={self.mode!r} store={self.store!r} enabled={len(self._enabled)}>"
+
+    # -- what is cached ----------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """
+        `"on"`, `"off"` or `"shadow"`; may be changed at any time.
+        """
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        if mode not in _MODES:
+            raise ConfigurationError.unknown("mode", str(mode), _MODES)
+        self._mode: Mode = mode
+        self.active = mode != "off"
+        self.shadowing = mode == "shadow"
+
+    def enable(self, target: object) -> None:
+        """
+        Cache the reads of *target*, and see every write of its engines.
+
+        *target* is a `Session` class or object, a `sessionmaker`, a `scoped_session` or an
+        `Engine`. Reads are cached on enabled sessions, and on every connection of an enabled
+        engine; writes are seen on every connection of the engines of either.
+
+        Raises:
+            ConfigurationError: *target* is none of these, another cache is enabled on it, or a
+                policy names a table that no metadata knows.
+        """
+        from .sqlalchemy import enable
+
+        self._enabled.append(enable(self, target))
+        self._check_names()
+
+    def disable(self, target: object) -> None:
+        """
+        Undo `enable`: *target* is as if it had never been enabled.
+        """
+        for enabled in self._enabled:
+            if enabled.target is target:
+                enabled.remove()
+                self._enabled.remove(enabled)
+                return
+        msg = f"this cache is not enabled on {target!r}"
+        raise ConfigurationError(msg)
+
+    def policy(self, target: object, policy: Policy | None = None, **settings: Any) -> None:
+        """
+        Set the policy of a table, given by name, `Table` or model.
+
+        Either a `Policy` or its settings: `cache.policy("orders", ttl=60)`.
+
+        Raises:
+            ConfigurationError: A setting is wrong, or no metadata knows the table.
+        """
+        from .sqlalchemy.models import policy_name
+
+        if policy is not None and settings:
+            msg = "give either a Policy or its settings, not both"
+            raise ConfigurationError(msg)
+        if policy is not None and not isinstance(policy, Policy):
+            msg = f"expected a Policy, got {policy!r}; settings go by name: policy(table, ttl=60)"
+            raise ConfigurationError(msg)
+        made = policy or Policy(**settings)
+        self._policies.set(self._policies.by_name, policy_name(target), made)
+        if self._enabled:
+            self._check_names()
+
+    def vary(self, name: str, value: Callable[[], object]) -> None:
+        """
+        Make what *value* returns part of every read whose policy has *name* in its `vary`.
+
+        Called at each such read; it returns what tells the reads apart, such as a tenant's id.
+        """
+        if not callable(value):
+            msg = f"vary({name!r}) takes a function that returns the current value, got {value!r}"
+            raise ConfigurationError(msg)
+        self._vary[name] = value
+
+    def varied(self, name: str) -> str:
+        """
+        Return the current value registered under *name*, as a text exact in value and type.
+        """
+        value = self._vary.get(name)
+        return "" if value is None else canonical(value())
+
+    def policies(self) -> Policies:
+        """
+        Return the policies in force: looks for changed models and a changed policy file.
+        """
+        from .sqlalchemy.models import model_policies, registry_size
+
+        if self._file is not None and time.monotonic() - self._file_seen[0] > _FILE_CHECK_SECONDS:
+            self._read_file_again()
+        size = registry_size()
+        if size != self._registry_seen:
+            self._registry_seen = size
+            self._policies.replace(self._policies.by_model, model_policies())
+        return self._policies
+
+    # -- blocks ------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def bypass(self) -> Iterator[None]:
+        """
+        Within the block, the database answers. Writes invalidate as always.
+        """
+        token = self._bypass.set(True)
+        try:
+            yield
+        finally:
+            self._bypass.reset(token)
+
+    @contextlib.contextmanager
+    def refresh(self) -> Iterator[None]:
+        """
+        Within the block, the database answers and the entries are replaced.
+        """
+        token = self._refresh.set(True)
+        try:
+            yield
+        finally:
+            self._refresh.reset(token)
+
+    @property
+    def bypassing(self) -> bool:
+        """
+        Whether this is inside a `bypass()` block.
+        """
+        return self._bypass.get()
+
+    @property
+    def refreshing(self) -> bool:
+        """
+        Whether this is inside a `refresh()` block.
+        """
+        return self._refresh.get()
+
+    # -- the store ---------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """
+        Empty this cache's namespace and no other.
+
+        Raises:
+            StoreError: The store did not answer.
+        """
+        self.store.clear()
+
+    def close(self) -> None:
+        """
+        Disable everything this cache is enabled on and let go of the store's connections.
+        """
+        for enabled in reversed(self._enabled):
+            enabled.remove()
+        self._enabled.clear()
+        closing = getattr(self.store, "close", None)
+        if closing is not None:
+            closing()
+
+    def performer(self, database: Callable[[], object]) -> Performer:
+        """
+        Return what carries out the effects of one read or write.
+        """
+        return Performer(self.store, self.lease_seconds, database)
+
+    def token_of(self, scope: Scope) -> Token | None:
+        """
+        Return the token of a scope; None where it is in doubt or the store does not answer.
+        """
+        try:
+            state = self.store.fetch(None, (scope,)).tokens[0]
+        except StoreError:
+            return None
+        return None if state.in_doubt else state.token
+
+    def commit(self, scopes: frozenset[Scope], database: Callable[[], object]) -> None:
+        """
+        Let *database* make changes to *scopes* permanent, as the protocol wants it.
+        """
+        if not scopes:
+            database()
+            return
+        perform = self.performer(database)
+        committed = False
+        delivered = False
+        try:
+            delivered = run(commit(scopes), perform).delivered
+            committed = True
+        finally:
+            if committed:
+                self._store_answered(delivered)
+            for observer in self.observers:
+                event = CommitEvent(_tables(scopes), committed, delivered, perform.store_seconds)
+                _safely(observer.on_commit, event)
+
+    def invalidate_scopes(self, scopes: frozenset[Scope]) -> bool:
+        """
+        Give *scopes* fresh tokens; returns whether the store got it.
+        """
+        return run(invalidate(scopes), self.performer(lambda: None)).delivered
+
+    # -- observing ---------------------------------------------------------------------------
+
+    def observe(self, observer: Observer) -> None:
+        """
+        Tell *observer* about every read and commit from now on.
+        """
+        self.observers = (*self.observers, observer)
+
+    def unobserve(self, observer: Observer) -> None:
+        """
+        Stop telling *observer*.
+        """
+        self.observers = tuple(o for o in self.observers if o is not observer)
+
+    def tell_read(
+        self,
+        answer: Answer,
+        *,
+        statement: str,
+        tables: tuple[str, ...],
+        store_seconds: float,
+        database_seconds: float,
+    ) -> None:
+        """
+        Tell the observers how a read ended.
+        """
+        event = ReadEvent(
+            outcome=answer.outcome,
+            reason=answer.reason,
+            detail=answer.detail,
+            statement=statement,
+            tables=tables,
+            store_seconds=store_seconds,
+            database_seconds=database_seconds,
+            rows=len(answer.rows.rows) if answer.rows is not None else 0,
+            stored=answer.stored,
+        )
+        for observer in self.observers:
+            _safely(observer.on_read, event)
+        if answer.differing is not None:
+            difference = ShadowDifference(statement, tables, *answer.differing)
+            for observer in self.observers:
+                _safely(observer.on_difference, difference)
+
+    def _store_answered(self, well: bool) -> None:  # noqa: FBT001
+        if well:
+            self._store_failing = False
+        elif not self._store_failing:
+            self._store_failing = True
+            log.warning("ormcache: the store does not answer; the database does, %r", self.store)
+
+    # -- settings ----------------------------------------------------------------------------
+
+    def _check_names(self) -> None:
+        from .sqlalchemy.models import known_tables
+
+        known = known_tables()
+        if not known:
+            return  # no model at all: an application of plain SQL
+        for table in (*self._policies.by_name, *self._policies.from_file):
+            if table not in known:
+                raise ConfigurationError.unknown("table in a policy", table, known)
+
+    def _read_file(self) -> None:
+        assert self._file is not None
+        content = read_policy_file(self._file)
+        self._policies.default = content.default or self._default
+        self._policies.replace(self._policies.from_file, content.tables)
+        self._file_seen = (time.monotonic(), _stamp(self._file))
+
+    def _read_file_again(self) -> None:
+        assert self._file is not None
+        stamp = _stamp(self._file)
+        if stamp == self._file_seen[1]:
+            self._file_seen = (time.monotonic(), stamp)
+            return
+        try:
+            self._read_file()
+        except ConfigurationError as exc:
+            # A file being edited must not break a running application: what was valid stays.
+            self._file_seen = (time.monotonic(), stamp)
+            log.warning("ormcache keeps the policies it has: %s", exc)
+
+
+_SETTINGS = frozenset(
+    {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
+)
+
+
+def _stamp(path: str) -> object:
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - once a second on the read path
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def _tables(scopes: frozenset[Scope]) -> tuple[str, ...]:
+    return tuple(sorted(scope.partition("/")[2] for scope in scopes))
+
+
+def _safely(tell: Callable[[Any], None], event: object) -> None:
+    try:
+        tell(event)
+    except Exception:  # an observer's failure is not the application's
+        log.exception("ormcache: an observer failed")

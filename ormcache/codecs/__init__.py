@@ -1,0 +1,3 @@
+"""
+How do rows become bytes, and bytes rows again? One file per codec, one id byte each.
+"""

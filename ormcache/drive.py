@@ -1,0 +1,88 @@
+"""
+Who carries the effects out?
+
+A driver takes one effect at a time from a generator, has it performed, and sends the answer back
+or throws the error in. A *performer* carries out one effect in one world; this one uses a store
+directly and a callable for what only the database library can do.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+from .effects import Announce, Apply, Effect, Fetch, Load, Save, Settle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from .protocols import Store
+
+__all__ = ["Performer", "run"]
+
+_T = TypeVar("_T")
+
+
+class Performer:
+    """
+    Performs effects on a store and, for `Load` and `Apply`, by calling *database*.
+
+    `store_seconds` and `database_seconds` add up what each took.
+    """
+
+    __slots__ = ("_database", "_lease", "_store", "database_seconds", "store_seconds")
+
+    def __init__(self, store: Store, lease_seconds: float, database: Callable[[], object]) -> None:
+        self._store = store
+        self._lease = lease_seconds
+        self._database = database
+        self.store_seconds = 0.0
+        self.database_seconds = 0.0
+
+    def __call__(self, effect: Effect) -> object:
+        """
+        Carry out one effect and return its answer.
+        """
+        begin = perf_counter()
+        try:
+            return self._perform(effect)
+        finally:
+            elapsed = perf_counter() - begin
+            if isinstance(effect, Load | Apply):
+                self.database_seconds += elapsed
+            else:
+                self.store_seconds += elapsed
+
+    def _perform(self, effect: Effect) -> object:
+        match effect:
+            case Fetch(key, scopes):
+                return self._store.fetch(key, scopes)
+            case Load() | Apply():
+                return self._database()
+            case Save(key, entry, ttl):
+                self._store.save(key, entry, ttl)
+            case Announce(intent):
+                self._store.announce(intent, self._lease)
+            case Settle(intent):
+                self._store.settle(intent)
+            case _:
+                assert_never(effect)
+        return None
+
+
+def run(path: Generator[Effect, object, _T], perform: Callable[[Effect], object]) -> _T:
+    """
+    Drive *path* to its end and return what it returns.
+    """
+    try:
+        effect = next(path)
+        while True:
+            try:
+                answer = perform(effect)
+            except BaseException as exc:  # noqa: BLE001 - the path decides what to do about any of them
+                effect = path.throw(exc)
+            else:
+                effect = path.send(answer)
+    except StopIteration as stop:
+        value: _T = stop.value
+        return value

@@ -1,0 +1,65 @@
+"""
+What can go wrong, and whose fault is it?
+
+    OrmcacheError
+    ├── ConfigurationError      the caller's: a setting, name or URL is wrong; raised at configuration time
+    ├── StoreError              the store's: unreachable, slow, full, or answering nonsense; never leaves a read
+    ├── Unstorable              the value's: it cannot be stored exactly, so the result is not cached
+    └── Undecodable             the bytes': altered, truncated, foreign or of an older format; always a miss
+
+Only `ConfigurationError` reaches an application. A read never raises because of the cache.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ConfigurationError", "OrmcacheError", "StoreError", "Undecodable", "Unstorable"]
+
+
+class OrmcacheError(Exception):
+    """
+    The root of every error that ormcache raises.
+    """
+
+
+class ConfigurationError(OrmcacheError):
+    """
+    A setting is wrong. The message names the setting, what was given, and what would be right.
+    """
+
+    @classmethod
+    def unknown(cls, what: str, given: str, valid: Iterable[str]) -> ConfigurationError:
+        """
+        Return the error for a name nobody knows, with the nearest valid one.
+        """
+        names = sorted(valid)
+        near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(names) or 'none'}."
+        return cls(f"unknown {what} {given!r}; {hint}")
+
+
+class StoreError(OrmcacheError):
+    """
+    The store could not do what was asked; whether it did part of it is unknown.
+    """
+
+
+class Unstorable(OrmcacheError):
+    """
+    A value of type `type_name` cannot be stored exactly.
+    """
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(f"values of type {type_name} cannot be stored exactly")
+        self.type_name = type_name
+
+
+class Undecodable(OrmcacheError):
+    """
+    Stored bytes cannot be read back: altered, truncated, foreign, or of another format.
+    """

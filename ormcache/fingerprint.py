@@ -1,0 +1,69 @@
+"""
+When are two reads the same read?
+
+When everything that can change the answer is equal: the database's identity, the user, the text,
+the column layout, the scopes, what the policy varies by, and the parameters *with their types*
+(`1`, `True`, `1.0`, `"1"` differ). Only a digest leaves this file: no value appears in a key.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import hashlib
+import uuid
+import zoneinfo
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["NoIdentityError", "canonical", "digest"]
+
+# For these the representation is exact, differs between types, and cannot be altered by a subclass.
+_EXACT = frozenset(
+    {type(None), bool, int, float, str, bytes, decimal.Decimal, uuid.UUID, dt.date, dt.timedelta}
+)
+_ZONES = frozenset({type(None), dt.timezone, zoneinfo.ZoneInfo})
+
+
+class NoIdentityError(TypeError):
+    """
+    A parameter's type has no representation that is known to be exact; the read is a bypass.
+    """
+
+
+def digest(parts: Iterable[str]) -> str:
+    """
+    Return one name, 32 hexadecimal digits, for a sequence of texts; where each ends matters.
+    """
+    whole = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        whole.update(len(data).to_bytes(8, "big"))
+        whole.update(data)
+    return whole.hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """
+    Return a text that is equal for two values exactly when they are the same in value and type.
+
+    Raises:
+        NoIdentityError: For a type that is not known here.
+    """
+    kind = type(value)
+    if kind in _EXACT:
+        return repr(value)
+    if kind is dict:
+        if all(type(v) in _EXACT for v in value.values()):
+            return repr(value)
+        return "{" + ",".join(f"{canonical(k)}:{canonical(v)}" for k, v in value.items()) + "}"
+    if kind is tuple or kind is list:
+        return f"{kind.__name__}({','.join([canonical(v) for v in value])})"
+    if kind is dt.datetime or kind is dt.time:
+        if type(value.tzinfo) in _ZONES:
+            return repr(value)
+    elif kind is bytearray or kind is memoryview:
+        return f"{kind.__name__}({bytes(value)!r})"
+    raise NoIdentityError(f"{kind.__module__}.{kind.__qualname__}")

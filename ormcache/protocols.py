@@ -1,0 +1,132 @@
+"""
+What must a store, a codec or an observer be able to do?
+
+Implementations need not inherit from anything. A store is right when it passes the shipped
+`ormcache.testing.StoreContract`, a codec when it passes `ormcache.testing.CodecContract`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .events import CommitEvent, ReadEvent, ShadowDifference
+    from .model import Fetched, Intent, Rows, Scope
+
+__all__ = ["Clock", "Codec", "Observer", "Store"]
+
+
+class Store(Protocol):
+    """
+    Where entries and tokens live. Every method is bounded in time and raises only `StoreError`.
+    """
+
+    def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
+        """
+        Return the entry under *key* (`None`: no entry wanted) and the state of every scope.
+
+        One round trip when all is quiet. The tokens are read no earlier than the call begins. A
+        missing token is created, never repeated, so that *missing never means valid*: an entry
+        can never match it. A lease past its deadline (the store's own time) is removed and the
+        token replaced, by whoever meets it.
+        """
+        ...
+
+    def save(self, key: str, entry: bytes, ttl: float) -> None:
+        """
+        Keep *entry* under *key* for at most *ttl* seconds.
+        """
+        ...
+
+    def announce(self, intent: Intent, lease_seconds: float) -> None:
+        """
+        Give every scope of *intent* a fresh token and add its lease, atomically per scope.
+
+        A scope that loses its token after that (eviction) must not be quiet with an old token
+        when it is asked for again: it gets a fresh one.
+        """
+        ...
+
+    def settle(self, intent: Intent) -> None:
+        """
+        Give every scope a fresh token and remove this intent's lease only, atomically per scope.
+
+        Settling what was never announced, or settling twice, is the same as bumping: allowed.
+        """
+        ...
+
+    def clear(self) -> None:
+        """
+        Remove every entry and token of this store's namespace, and nothing else.
+        """
+        ...
+
+    def info(self) -> dict[str, str]:
+        """
+        Return what a person wants to know about the store: server, version, eviction policy, and
+        `problem` where a setting endangers what the cache promises.
+        """
+        ...
+
+
+class Codec(Protocol):
+    """
+    Rows to bytes and back, exactly: same values, same Python types.
+    """
+
+    id: int
+    """
+    One byte, written into each entry; an entry of another codec is a miss.
+    """
+
+    def encode(self, rows: Rows) -> bytes:
+        """
+        Return *rows* as bytes, or raise `Unstorable` where a value would not come back the same.
+        """
+        ...
+
+    def decode(self, payload: bytes) -> Rows:
+        """
+        Return fresh rows nobody else holds, or raise `Undecodable`, for whatever bytes.
+        """
+        ...
+
+
+class Observer(Protocol):
+    """
+    Told what happened, once per read and once per commit, after the fact.
+
+    Called on the thread of the read, with no lock held; what it raises is logged and dropped.
+    """
+
+    def on_read(self, event: ReadEvent) -> None:
+        """
+        A read ended.
+        """
+        ...
+
+    def on_commit(self, event: CommitEvent) -> None:
+        """
+        A transaction that touched something ended.
+        """
+        ...
+
+    def on_difference(self, event: ShadowDifference) -> None:
+        """
+        Shadow mode saw a would-be hit that differs from the database.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """
+    Seconds that only move forward; they expire things and never order anything.
+    """
+
+    def __call__(self) -> float:
+        """
+        Return the seconds since some fixed moment.
+        """
+        ...

@@ -1,0 +1,246 @@
+"""
+The life of a read: fetch, judge, and then serve, or load and fill.
+
+Both generators yield what they need done (see `effects`) and are sent the answers; they hold no
+lock and know no database. The one rule: *the cache may make a read slower, never wrong*; a store
+that fails turns the read into an ordinary one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .effects import Effect, fetch, load, save
+from .entry import Entry, open_entry, seal_entry
+from .errors import StoreError, Undecodable, Unstorable
+from .freshness import Snapshot, Verdict, judge
+from .model import Fetched, Outcome, Reason, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from .model import Scope, TokenState
+    from .protocols import Codec
+
+__all__ = ["Answer", "ReadRequest", "read", "read_uncached"]
+
+
+@dataclass(slots=True)
+class ReadRequest:
+    """
+    Everything the core needs to know about one cacheable read.
+    """
+
+    key: str
+    scopes: tuple[Scope, ...]
+    ttl: float
+    max_rows: int
+    max_bytes: int
+    codec: Codec
+    not_served: Reason | None = None
+    """Why the database must answer all the same and the entry be replaced; None: serve it."""
+    may_fill: bool = True
+    """False: nothing is stored; a transaction that has written may see what nobody else does."""
+    shadow: bool = False
+    """True: the database answers and a would-be hit is compared with it."""
+    ordered: bool = True
+    """Whether the order of the rows is part of the answer; shadow mode compares by it."""
+    snapshot: Snapshot | None = None
+    """The transaction's, where it reads from one; None where every statement sees the latest."""
+    tracked: tuple[Scope, ...] = ()
+    """Every scope in use, for the snapshot vector."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """
+    How a read ended. `rows` is set on a hit only: otherwise whoever performed the load has them.
+    """
+
+    outcome: Outcome
+    reason: Reason | None = None
+    detail: str = ""
+    rows: Rows | None = None
+    stored: bool = False
+    differing: tuple[int, int, int] | None = None
+    """Shadow mode: rows cached, rows in the database, rows that differ; None where equal."""
+
+
+def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
+    """
+    Answer a cacheable read.
+
+    Raises only what the database raised while loading.
+    """
+    snapshot = request.snapshot
+    if snapshot is not None and snapshot.lost:
+        return (yield from _from_database(snapshot, Reason.SNAPSHOT))
+    try:
+        # Before the query begins: a commit after this moment changes a token that is already in
+        # our hands, so rows older than it can never be stored under tokens newer than it.
+        fetched = yield from _fetch(request, snapshot)
+    except StoreError as exc:
+        if snapshot is not None and snapshot.needs_vector:
+            snapshot.lose()
+        return (yield from _from_database(snapshot, Reason.STORE, str(exc)))
+
+    entry = _open(request, fetched)
+    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    if verdict.outcome is Outcome.BYPASS:
+        return (yield from _from_database(snapshot, verdict.reason))
+
+    cached = (
+        _decode(request, entry) if verdict.outcome is Outcome.HIT and entry is not None else None
+    )
+    if cached is not None and request.not_served is None and not request.shadow:
+        if snapshot is not None:
+            snapshot.served(request.scopes)
+        return Answer(Outcome.HIT, rows=cached)
+    return (yield from _load_and_fill(request, verdict, fetched, cached))
+
+
+def read_uncached(
+    snapshot: Snapshot | None, tracked: tuple[Scope, ...]
+) -> Generator[Effect, object, None]:
+    """
+    Run a statement that cannot be cached, without losing the snapshot for those that can.
+
+    It may be the one that makes the database take its snapshot, after which tokens are too new:
+    the vector is fetched before.
+    """
+    if snapshot is not None and snapshot.needs_vector and not snapshot.taken:
+        try:
+            vector = yield from fetch(None, tracked)
+            snapshot.hold(tracked, vector.tokens)
+        except StoreError:
+            snapshot.lose()
+    yield from _load(snapshot)
+
+
+def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:
+    scopes = request.scopes
+    if snapshot is None or not snapshot.needs_vector:
+        return (yield from fetch(request.key, scopes))
+    if snapshot.taken:
+        snapshot.lose()  # a statement reached the database before any token was read
+        return (yield from fetch(request.key, scopes))
+    wanted = scopes + tuple(s for s in request.tracked if s not in scopes)
+    fetched = yield from fetch(request.key, wanted)
+    snapshot.hold(wanted, fetched.tokens)
+    return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+
+
+def _open(request: ReadRequest, fetched: Fetched) -> Entry | None:
+    if fetched.entry is None:
+        return None
+    try:
+        return open_entry(request.key, request.codec.id, fetched.entry)
+    except Undecodable:
+        return None
+
+
+def _decode(request: ReadRequest, entry: Entry) -> Rows | None:
+    try:
+        return request.codec.decode(entry.payload)
+    except Undecodable:
+        return None
+
+
+def _from_database(
+    snapshot: Snapshot | None, reason: Reason | None, detail: str = ""
+) -> Generator[Effect, object, Answer]:
+    yield from _load(snapshot)
+    return Answer(Outcome.BYPASS, reason, detail)
+
+
+def _load(snapshot: Snapshot | None) -> Generator[Effect, object, Rows | None]:
+    rows = yield from load()
+    if snapshot is not None and snapshot.taken and (served := snapshot.to_recheck()):
+        # Hits were given out before the database fixed what this transaction sees.
+        try:
+            states = (yield from fetch(None, served)).tokens
+            snapshot.recheck(served, states)
+        except StoreError:
+            snapshot.lose()
+    return rows
+
+
+def _load_and_fill(
+    request: ReadRequest, verdict: Verdict, fetched: Fetched, cached: Rows | None
+) -> Generator[Effect, object, Answer]:
+    rows = yield from _load(request.snapshot)
+    answer = Answer(verdict.outcome, verdict.reason)
+    if verdict.outcome is Outcome.HIT:
+        reason = request.not_served or Reason.SHADOW
+        # Not served though current: it could not be decoded, or the caller wanted the database.
+        answer = (
+            Answer(Outcome.BYPASS, reason)
+            if cached is not None
+            else Answer(Outcome.MISS, Reason.UNDECODABLE)
+        )
+    if rows is None:
+        return answer
+    if request.shadow and cached is not None:
+        answer.differing = yield from _compare(request, fetched.tokens, cached, rows)
+    yield from _fill(request, fetched.tokens, rows, answer)
+    return answer
+
+
+def _fill(
+    request: ReadRequest, states: tuple[TokenState, ...], rows: Rows, answer: Answer
+) -> Generator[Effect, object, None]:
+    if not request.may_fill:
+        answer.reason = Reason.OWN_WRITES
+        return
+    if request.snapshot is not None and request.snapshot.lost:
+        answer.reason = Reason.SNAPSHOT
+        return
+    if len(rows.rows) > request.max_rows:
+        answer.reason = Reason.TOO_LARGE
+        return
+    try:
+        payload = request.codec.encode(rows)
+    except Unstorable as exc:
+        answer.reason, answer.detail = Reason.UNSTORABLE, exc.type_name
+        return
+    if len(payload) > request.max_bytes:
+        answer.reason = Reason.TOO_LARGE
+        return
+    tokens = [state.token for state in states]  # those of before the query, never newer ones
+    try:
+        yield from save(
+            request.key, seal_entry(request.key, request.codec.id, tokens, payload), request.ttl
+        )
+        answer.stored = True
+    except StoreError:
+        answer.reason = Reason.STORE
+
+
+def _compare(
+    request: ReadRequest, before: tuple[TokenState, ...], cached: Rows, rows: Rows
+) -> Generator[Effect, object, tuple[int, int, int] | None]:
+    """
+    Return how a would-be hit differs from the database, or None.
+    """
+    differing = _differing(cached.rows, rows.rows, ordered=request.ordered)
+    if not differing:
+        return None
+    try:
+        after = (yield from fetch(None, request.scopes)).tokens
+    except StoreError:
+        return None
+    # A commit between fetch and query is no difference: the hit would have been right then.
+    return (len(cached.rows), len(rows.rows), differing) if after == before else None
+
+
+def _differing(
+    cached: list[tuple[object, ...]], rows: list[tuple[object, ...]], *, ordered: bool
+) -> int:
+    # By representation: equal values of different types differ, and nan equals nan.
+    ours, theirs = [repr(row) for row in cached], [repr(row) for row in rows]
+    if ordered:
+        pairs = sum(a != b for a, b in zip(ours, theirs, strict=False))
+        return pairs + abs(len(ours) - len(theirs))
+    return max((Counter(ours) - Counter(theirs)).total(), (Counter(theirs) - Counter(ours)).total())

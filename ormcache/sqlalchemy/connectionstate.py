@@ -1,0 +1,83 @@
+"""
+What has happened on this physical connection, and in the transaction that is open on it?
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ormcache.freshness import Snapshot
+from ormcache.touched import TouchedScopes
+
+from .sessionstate import SessionState
+
+if TYPE_CHECKING:
+    from .identity import Identity
+
+__all__ = ["ConnectionState"]
+
+
+class ConnectionState:
+    """
+    Lives as long as the physical connection; a transaction's part is emptied when it ends.
+    """
+
+    __slots__ = (
+        "asked",
+        "committing",
+        "identity",
+        "loading",
+        "manual",
+        "session",
+        "snapshot",
+        "touched",
+        "xid",
+    )
+
+    def __init__(self) -> None:
+        self.identity: Identity | None = None
+        self.session = SessionState()
+        self.touched = TouchedScopes()
+        self.snapshot: Snapshot | None = None
+        self.loading = False
+        """Whether the statement on its way to the database belongs to a cacheable read."""
+        self.committing = False
+        """Whether a commit is under way, within which a dialect may commit or roll back again."""
+        self.manual = False
+        """Whether a BEGIN was sent as SQL: then autocommit does not commit each statement."""
+        self.asked = False
+        """Whether questions of our own were sent in this transaction: its snapshot is taken."""
+        self.xid: object = None
+        """The two-phase transaction in progress."""
+
+    def __repr__(self) -> str:
+        return f"<ConnectionState {self.touched!r} {self.snapshot!r}>"
+
+    def asks(self) -> None:
+        """
+        A question of our own is about to be sent in whatever transaction is open.
+        """
+        self.asked = True
+        if self.snapshot is not None:
+            self.snapshot.taken = True
+
+    def committed(self) -> None:
+        """
+        The transaction was committed, or may have been.
+        """
+        self.session.committed()
+        self._end()
+
+    def rolled_back(self) -> None:
+        """
+        The transaction was rolled back.
+        """
+        self.session.rolled_back()
+        self._end()
+
+    def _end(self) -> None:
+        self.touched.clear()
+        self.snapshot = None
+        self.manual = False
+        self.asked = False
+        self.xid = None

@@ -1,0 +1,91 @@
+"""
+What does a transaction on this connection see, and when does a statement commit itself?
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from ormcache.freshness import Snapshot
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from .attached import Attached
+    from .connectionstate import ConnectionState
+
+__all__ = ["Level", "autocommits", "level_of", "reads_snapshot"]
+
+
+class Level(Enum):
+    """
+    What matters of an isolation level.
+    """
+
+    STATEMENT = "each statement sees the latest commit"
+    SNAPSHOT = "the first statement fixes what the transaction sees"
+    CHOSEN_SNAPSHOT = "the same, and the user asked for it"
+    NEVER = "not to be cached"
+
+
+def level_of(attached: Attached, connection: Connection, state: ConnectionState) -> Level:
+    """
+    Return what a transaction on *connection* sees; needs no database connection to be open.
+
+    SERIALIZABLE is never cached: a server that looks for conflicts must see the reads, and a hit
+    would hide one from it.
+    """
+    chosen = connection._execution_options.get("isolation_level")
+    chosen = chosen or attached.dialect._on_connect_isolation_level
+    identity = state.identity or attached.identity
+    if chosen is None:
+        level = identity.isolation if identity is not None else ""
+    else:
+        level = str(chosen).upper().replace("_", " ")
+    if attached.dialect.name == "sqlite":
+        # Whatever SQLite calls it: a transaction that has begun reads from one snapshot.
+        return Level.STATEMENT if level == "AUTOCOMMIT" else Level.SNAPSHOT
+    match level:
+        case "READ COMMITTED" | "AUTOCOMMIT":
+            return Level.STATEMENT
+        case "REPEATABLE READ":
+            return Level.SNAPSHOT if chosen is None else Level.CHOSEN_SNAPSHOT
+        case _:
+            return Level.NEVER
+
+
+def reads_snapshot(
+    attached: Attached, connection: Connection, state: ConnectionState
+) -> Snapshot | None:
+    """
+    Return the snapshot of the transaction in progress, a new one for its first statement.
+    """
+    if level_of(attached, connection, state) not in (Level.SNAPSHOT, Level.CHOSEN_SNAPSHOT):
+        return None
+    if state.snapshot is None:
+        state.snapshot = Snapshot()
+        # What it has written, it has sent: only MySQL takes the snapshot at the first read.
+        wrote = bool(state.touched) and attached.dialect.name not in ("mysql", "mariadb")
+        state.snapshot.taken = wrote or state.asked
+    return state.snapshot
+
+
+def autocommits(connection: Connection, state: ConnectionState) -> bool:
+    """
+    Return whether a statement sent now is its own transaction.
+    """
+    if state.manual:
+        return False
+    if connection._is_autocommit_isolation():
+        return True
+    dbapi = connection.connection.dbapi_connection
+    name = connection.dialect.name
+    if name == "sqlite":
+        off = (
+            getattr(dbapi, "isolation_level", "") is None
+            or getattr(dbapi, "autocommit", None) is True
+        )
+        return off and not getattr(dbapi, "in_transaction", False)
+    getter = getattr(dbapi, "get_autocommit", None)
+    return bool(getter()) if getter is not None else getattr(dbapi, "autocommit", False) is True

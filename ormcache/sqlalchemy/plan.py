@@ -1,0 +1,205 @@
+"""
+What does this statement depend on, change, and may it be cached?
+
+Everything structural is worked out once per compiled statement and kept, until a policy or the
+database's catalog changes; an execution then only adds its parameters.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ormcache.entry import FORMAT
+from ormcache.fingerprint import digest
+from ormcache.model import Reason, Scope, database_scope, table_scope
+from ormcache.policy import Policy
+
+from .facts import Kind, SqlFacts, TableName
+from .options import declared_tables, override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine.interfaces import Compiled
+
+    from ormcache.policy import Policies
+
+    from .catalog import Catalog
+    from .identity import Identity
+
+__all__ = ["Plan", "column_layout", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What is known of one statement on one database, before its parameters.
+    """
+
+    facts: SqlFacts
+    tables: tuple[str, ...]
+    """As the statement names them; for people."""
+    reads: tuple[Scope, ...]
+    """What a result depends on: first the whole database, then tables in a fixed order."""
+    writes: frozenset[Scope]
+    """What it changes, widened by what the database does besides."""
+    policy: Policy | None
+    refusal: tuple[Reason, str] | None
+    """Why its result is never cached, or None."""
+    key: str
+    """The part of the fingerprint that all its executions share."""
+    commits_itself: bool
+    """Whether it writes what no rollback undoes: then the statement is the commit."""
+
+
+def make_plan(
+    facts: SqlFacts,
+    options: dict[str, Any],
+    identity: Identity,
+    catalog: Catalog,
+    policies: Policies,
+    layout: str,
+    *,
+    any_schema: bool = False,
+) -> Plan:
+    """
+    Return the plan of a statement.
+
+    *any_schema*: the connection's search path is not the one the catalog knows, so a name without
+    a schema may be any table of that name.
+    """
+    declared = declared_tables(options["ormcache_tables"]) if "ormcache_tables" in options else None
+    named = facts.reads if declared is None or facts.kind is not Kind.READ else declared
+    policy = _policy(named, policies, options.get("ormcache"))
+    depends_on = declared_tables(policy.depends_on) if policy else frozenset()
+    sources = _placed(named | depends_on, catalog, any_schema=any_schema)
+    widened = catalog.reads(sources or frozenset())
+    unresolvable = "a table may be in any schema" if sources is None else widened.unresolvable
+    whole = database_scope(identity.database)
+    reads = (whole, *sorted(_scopes(identity, widened.tables)))
+    written = _written(facts, declared, catalog, any_schema=any_schema)
+    return Plan(
+        facts=facts,
+        tables=tuple(sorted(_readable(t) for t in named | (facts.writes or frozenset()))),
+        reads=reads,
+        writes=frozenset({whole}) if written is None else _scopes(identity, written),
+        policy=policy,
+        refusal=_refusal(
+            facts, named, policy, identity, catalog, unresolvable, declared is not None
+        ),
+        key=digest((str(FORMAT), identity.database, identity.session, layout, *reads)),
+        commits_itself=not catalog.nontransactional.isdisjoint(written or ()),
+    )
+
+
+def column_layout(compiled: Compiled | None) -> str:
+    """
+    Return a text for the result columns' names and types.
+
+    A model can change its columns' types between two deploys while the SQL stays alike.
+    """
+    columns = getattr(compiled, "_result_columns", None)
+    if not columns:
+        return ""
+    return "|".join(f"{c.keyname}:{_type_name(c.type)}" for c in columns)
+
+
+def _type_name(kind: Any) -> str:
+    name = f"{type(kind).__module__}.{type(kind).__qualname__}"
+    inner = getattr(kind, "impl", None)
+    # Addresses differ between processes that mean the same type.
+    shown = re.sub(r" at 0x[0-9a-f]+", "", repr(kind))
+    return f"{name}({shown})" + (
+        f"<{_type_name(inner)}>" if inner is not None and inner is not kind else ""
+    )
+
+
+def _policy(named: Iterable[TableName], policies: Policies, said: Any) -> Policy | None:
+    found = [policies.for_table(*table) for table in named]
+    every = [policy for policy in found if policy is not None]
+    combined = Policy.strictest(every) if len(every) == len(found) else None
+    return override(combined, said)
+
+
+def _refusal(
+    facts: SqlFacts,
+    named: frozenset[TableName],
+    policy: Policy | None,
+    identity: Identity,
+    catalog: Catalog,
+    unresolvable: str | None,
+    declared: bool,  # noqa: FBT001
+) -> tuple[Reason, str] | None:
+    if identity.problem is not None:
+        return Reason.DATABASE, identity.problem
+    if facts.kind is not Kind.READ or facts.writes is None or facts.writes or facts.changes_session:
+        return Reason.STATEMENT, f"a {facts.kind.value} statement"
+    if facts.uncacheable is not None and not (declared and _only_unknown(facts)):
+        return Reason.STATEMENT, facts.uncacheable
+    if policy is None:
+        return Reason.NO_POLICY, ", ".join(sorted(_readable(t) for t in named)) or "reads no table"
+    if not policy.enabled:
+        return Reason.NEVER, ""
+    if not named:
+        return Reason.STATEMENT, "reads no table"
+    if unresolvable is not None:
+        return Reason.STATEMENT, unresolvable
+    unseen = [t for t in named if not declared and catalog.resolve(t).isdisjoint(catalog.tables)]
+    if unseen:
+        # A temporary table, or one made by someone else since the catalog was read.
+        return Reason.STATEMENT, f"table {_readable(unseen[0])} is not in the catalog"
+    return None
+
+
+def _only_unknown(facts: SqlFacts) -> bool:
+    # Declaring the tables answers "what does it read?", not "is it the same every time?".
+    said = facts.uncacheable or ""
+    return said.startswith(("not parsable", "unknown function"))
+
+
+def _written(
+    facts: SqlFacts, declared: frozenset[TableName] | None, catalog: Catalog, *, any_schema: bool
+) -> frozenset[TableName] | None:
+    """
+    Return every table that the statement may change, or None where it may be any.
+    """
+    if declared is None and _calls_a_writer(facts, catalog):
+        return None
+    if facts.kind is Kind.READ and facts.writes == frozenset():
+        return frozenset()
+    named = facts.writes if declared is None else declared
+    placed = None if named is None else _placed(named, catalog, any_schema=any_schema)
+    return None if placed is None else catalog.writes(placed)
+
+
+def _calls_a_writer(facts: SqlFacts, catalog: Catalog) -> bool:
+    # A SELECT may write too: what an unknown function does is asked of the catalog.
+    return any(catalog.function_effect(name) in ("writes", "unknown") for name in facts.functions)
+
+
+def _placed(
+    tables: Iterable[TableName], catalog: Catalog, *, any_schema: bool
+) -> frozenset[TableName] | None:
+    """
+    Return where *tables* may be, or None where one of them may be anywhere.
+    """
+    placed: set[TableName] = set()
+    for table in tables:
+        if any_schema and table.schema is None:
+            here = frozenset(t for t in catalog.tables if t.name == table.name)
+        else:
+            here = catalog.resolve(table)
+        if not here:
+            return None
+        placed |= here
+    return frozenset(placed)
+
+
+def _scopes(identity: Identity, tables: Iterable[TableName]) -> frozenset[Scope]:
+    return frozenset(table_scope(identity.database, t.schema or "", t.name) for t in tables)
+
+
+def _readable(table: TableName) -> str:
+    return f"{table.schema}.{table.name}" if table.schema else table.name

@@ -1,0 +1,233 @@
+"""
+The way of one read through the SQLAlchemy edge: plan, fingerprint, ask the core, build the result.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ormcache.drive import run
+from ormcache.fingerprint import NoIdentityError, digest
+from ormcache.model import Outcome, Reason
+from ormcache.reading import Answer, ReadRequest, read
+
+from .isolation import Level, level_of, reads_snapshot
+from .parameters import canonical_parameters
+from .replay import ReplayCursor, buffer_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import CursorResult
+    from sqlalchemy.engine.default import DefaultExecutionContext
+
+    from ormcache.model import Rows
+
+    from .attached import Attached
+    from .connection import CachingConnection
+    from .plan import Plan
+
+__all__ = ["answer_read", "may_be_cached"]
+
+log = logging.getLogger("ormcache")
+
+
+def may_be_cached(statement: Any, options: Any) -> bool:
+    """
+    Return whether a statement is worth a plan: it returns rows at once and is no DML or DDL.
+    """
+    if options.get("stream_results") or options.get("yield_per"):
+        return False
+    if isinstance(statement, str):
+        return True
+    element = statement.statement
+    return element is not None and (element.is_select or element.is_text)
+
+
+def answer_read(
+    connection: CachingConnection,
+    attached: Attached,
+    context: DefaultExecutionContext,
+    send: Callable[[], CursorResult[Any]],
+) -> CursorResult[Any]:
+    """
+    Return the result of a read, from the cache or by *send*.
+    """
+    return _Read(connection, attached, context, send).answer()
+
+
+class _Read:
+    __slots__ = ("_attached", "_connection", "_context", "_plan", "_result", "_send", "_state")
+
+    def __init__(
+        self,
+        connection: CachingConnection,
+        attached: Attached,
+        context: DefaultExecutionContext,
+        send: Callable[[], CursorResult[Any]],
+    ) -> None:
+        self._connection = connection
+        self._attached = attached
+        self._context = context
+        self._send = send
+        self._state = connection.state
+        self._plan: Plan | None = None
+        self._result: CursorResult[Any] | None = None
+
+    def answer(self) -> CursorResult[Any]:
+        cache = self._attached.cache
+        request = self._request()
+        if not isinstance(request, ReadRequest):
+            result = self._send()
+            if cache.observers and request is not None:
+                self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
+            return result
+        perform = cache.performer(self._load)
+        answer = run(read(request), self._attached.watch_schema(perform))
+        cache.counts[answer.outcome] += 1
+        if cache.observers:
+            self._tell(answer, perform.store_seconds, perform.database_seconds)
+        if answer.rows is not None:
+            return self._replay(answer.rows)
+        assert self._result is not None
+        return self._result
+
+    # -- what to ask -------------------------------------------------------------------------
+
+    def _request(self) -> ReadRequest | tuple[Reason, str] | None:
+        """
+        Return what to ask the core for, or why not; None where not even that is to be told.
+        """
+        attached, context, state = self._attached, self._context, self._state
+        cache = attached.cache
+        if not cache.active:
+            return Reason.OFF, ""
+        if cache.bypassing:
+            return Reason.ASKED, "bypass()"
+        pooled = self._connection.connection if self._connection.is_open else None
+        plan = attached.plan(
+            context.statement, context.compiled, context.execution_options, state, pooled
+        )
+        if plan is None:
+            return Reason.DATABASE, "the catalog has not been read"
+        self._plan = plan
+        if plan.refusal is not None:
+            return plan.refusal
+        return self._refused_now(plan) or self._make_request(plan)
+
+    def _refused_now(self, plan: Plan) -> tuple[Reason, str] | None:
+        """
+        Return why this one execution is not cached, or None.
+        """
+        state, context, assert_policy = self._state, self._context, plan.policy
+        assert assert_policy is not None
+        if (refreshed := _asks_for_fresh_objects(context)) is not None:
+            return Reason.ASKED, refreshed
+        if (
+            listener := self._attached.distrusted(self._connection.engine)
+        ) is not None and not assert_policy.vary:
+            return Reason.SESSION_STATE, listener
+        if state.session.unknown is not None:
+            return Reason.SESSION_STATE, state.session.unknown
+        for name in state.session.settings:
+            if name not in assert_policy.vary:
+                return Reason.SESSION_STATE, name
+        if state.touched.overlaps(plan.reads):
+            return Reason.OWN_WRITES, ""
+        if level_of(self._attached, self._connection, state) is Level.NEVER:
+            return Reason.ISOLATION, ""
+        return None
+
+    def _make_request(self, plan: Plan) -> ReadRequest | tuple[Reason, str]:
+        attached, state, policy = self._attached, self._state, plan.policy
+        assert policy is not None
+        cache = attached.cache
+        try:
+            key = self._key(plan, policy.vary)
+        except NoIdentityError as exc:
+            return Reason.PARAMETERS, str(exc)
+        attached.track(plan.reads)
+        snapshot = reads_snapshot(attached, self._connection, state)
+        not_served = Reason.ASKED if cache.refreshing else None
+        if snapshot is not None and not snapshot.taken:
+            level = level_of(attached, self._connection, state)
+            if level is Level.CHOSEN_SNAPSHOT:
+                not_served = Reason.SNAPSHOT  # the first read opens it
+        return ReadRequest(
+            key=key,
+            scopes=plan.reads,
+            ttl=policy.ttl,
+            max_rows=policy.max_rows,
+            max_bytes=policy.max_bytes,
+            codec=cache.codec,
+            not_served=not_served,
+            may_fill=not state.touched,
+            shadow=cache.shadowing,
+            ordered=plan.facts.ordered,
+            snapshot=snapshot,
+            tracked=attached.tracked,
+        )
+
+    def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:
+        context = self._context
+        parts = [plan.key, context.statement, canonical_parameters(context.parameters[0])]
+        if vary:
+            settings = self._state.session.settings
+            for name in vary:
+                parts += (name, settings.get(name, ""), self._attached.cache.varied(name))
+        return digest(parts)
+
+    # -- carrying it out ---------------------------------------------------------------------
+
+    def _load(self) -> Rows | None:
+        self._connection.open()
+        state = self._state = self._connection.state
+        state.loading = True
+        try:
+            result = self._result = self._send()
+        finally:
+            state.loading = False
+        plan = self._plan
+        assert plan is not None
+        assert plan.policy is not None
+        cursor = self._context.cursor
+        try:
+            return buffer_rows(result, cursor, plan.policy.max_rows)
+        except BaseException as exc:  # noqa: BLE001 - translated by SQLAlchemy, as a failing fetch would be
+            self._connection._handle_dbapi_exception(exc, None, None, cursor, self._context)
+
+    def _replay(self, rows: Rows) -> CursorResult[Any]:
+        context: Any = self._context
+        if not isinstance(context.cursor, ReplayCursor):
+            context.cursor.close()
+            context.cursor = ReplayCursor()
+        context.cursor.play(rows, counts=self._attached.dialect.name != "sqlite")
+        result: CursorResult[Any] = context._setup_result_proxy()
+        return result
+
+    def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
+        plan = self._plan
+        self._attached.cache.tell_read(
+            answer,
+            statement=self._context.statement,
+            tables=plan.tables if plan is not None else (),
+            store_seconds=store_seconds,
+            database_seconds=database_seconds,
+        )
+
+
+def _asks_for_fresh_objects(context: DefaultExecutionContext) -> str | None:
+    options = context.execution_options
+    if options.get("populate_existing"):
+        return "populate_existing"
+    loading = options.get("_sa_orm_load_options")
+    if loading is not None:
+        if loading._populate_existing:
+            return "populate_existing"
+        if loading._is_user_refresh:
+            return "refresh()"
+    element = context.compiled.statement if context.compiled is not None else None
+    if getattr(element, "_for_update_arg", None) is not None:
+        return "with_for_update"
+    return None

@@ -1,0 +1,147 @@
+"""
+What has this connection been told that changes what the same SQL means?
+
+`SET search_path`, `SET ROLE`, `set_config('app.tenant_id', …)`: a setting whose name and value are
+known can become part of the fingerprint, if the policy's `vary` names it. Whatever cannot be
+followed exactly makes the connection *unknown*, and an unknown connection is not cached.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["SessionState"]
+
+_SET = re.compile(
+    r"""\s*SET\s+(?:(?P<extent>LOCAL|SESSION)\s+)?(?P<name>[\w.@"`]+)\s*(?:=|\bTO\b)\s*(?P<value>.+?)\s*;?\s*$""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+_SET_ROLE = re.compile(
+    r"\s*SET\s+(?:(LOCAL|SESSION)\s+)?ROLE\s+(?P<value>[\w\"']+)\s*;?\s*$", re.IGNORECASE
+)
+_SET_CONFIG = re.compile(
+    r"""\s*SELECT\s+(?:pg_catalog\.)?set_config\s*\(\s*
+        (?P<name>'[^']+'|%\(\w+\)s(?:::\w+)?|%s)\s*,\s*
+        (?P<value>'[^']*'|%\(\w+\)s(?:::\w+)?|%s)\s*,\s*
+        (?P<local>true|false|%\(\w+\)s(?:::\w+)?|%s)\s*\)
+        (?:\s+AS\s+\w+)?\s*;?\s*$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_OF_TRANSACTION = re.compile(
+    r"\s*(SET\s+(LOCAL\s+)?TRANSACTION|BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE
+)
+_SEVERAL = re.compile(r",\s*[\w.@]+\s*:?=")
+_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+
+class SessionState:
+    """
+    The settings that one physical connection has been given since it was opened.
+    """
+
+    __slots__ = ("_local", "_pending", "_session", "_unknown", "_unknown_until_end")
+
+    def __init__(self) -> None:
+        self._session: dict[str, str] = {}
+        self._local: dict[str, str] = {}
+        self._pending = False
+        self._unknown: str | None = None
+        self._unknown_until_end: str | None = None
+
+    @property
+    def unknown(self) -> str | None:
+        """
+        What was said that cannot be followed, or None.
+        """
+        return self._unknown or self._unknown_until_end
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """
+        The settings in force, by lower-case name.
+        """
+        return {**self._session, **self._local} if self._local else self._session
+
+    def said(self, sql: str, parameters: Any) -> None:
+        """
+        A statement that changes the session is about to be sent.
+        """
+        if _OF_TRANSACTION.match(sql):
+            self._unknown_until_end = _first_words(sql)
+            return
+        setting = _parse(sql, parameters)
+        if setting is None:
+            self._unknown = self._unknown or _first_words(sql)
+            return
+        name, value, local = setting
+        if local:
+            self._local[name] = value
+        else:
+            self._session[name] = value
+            self._pending = True
+
+    def committed(self) -> None:
+        """
+        The transaction was committed.
+        """
+        self._end()
+
+    def rolled_back(self) -> None:
+        """
+        The transaction was rolled back, and with it perhaps what it had set for the session.
+        """
+        if self._pending:
+            self._unknown = self._unknown or "a SET that was rolled back"
+        self._end()
+
+    def rolled_back_to_savepoint(self) -> None:
+        """
+        A savepoint was rolled back, and with it perhaps a setting made since.
+        """
+        if self._pending or self._local:
+            self._unknown_until_end = "a SET that was rolled back"
+            if self._pending:
+                self._unknown = self._unknown_until_end
+
+    def _end(self) -> None:
+        if self._local or self._pending or self._unknown_until_end:
+            self._local = {}
+            self._pending = False
+            self._unknown_until_end = None
+
+
+def _parse(sql: str, parameters: Any) -> tuple[str, str, bool] | None:
+    if found := _SET_ROLE.match(sql):
+        return "role", found["value"], (found[1] or "").upper() == "LOCAL"
+    if found := _SET.match(sql):
+        name, value = found["name"], found["value"]
+        if _PLACEHOLDER.search(value) or "%s" in value or _SEVERAL.search(value):
+            return None
+        return name.strip('"`').lower(), value, (found["extent"] or "").upper() == "LOCAL"
+    if found := _SET_CONFIG.match(sql):
+        given = [
+            _argument(found[key], parameters, at)
+            for at, key in enumerate(("name", "value", "local"))
+        ]
+        if any(value is None for value in given):
+            return None
+        return str(given[0]).lower(), str(given[1]), str(given[2]).lower() == "true"
+    return None
+
+
+def _argument(text: str, parameters: Any, position: int) -> str | None:
+    if text.startswith("'"):
+        return text[1:-1]
+    if text.lower() in ("true", "false"):
+        return text
+    if (named := _PLACEHOLDER.match(text)) and isinstance(parameters, dict):
+        return str(parameters.get(named[1]))
+    if text == "%s" and isinstance(parameters, tuple | list) and len(parameters) == 3:
+        return str(parameters[position])
+    return None
+
+
+def _first_words(sql: str) -> str:
+    # A keyword or two, never more: what follows may be a value.
+    return " ".join(re.findall(r"[A-Za-z_]+", sql)[:2]).upper()

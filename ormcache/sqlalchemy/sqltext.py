@@ -1,0 +1,151 @@
+"""
+What does this SQL text read, write and call?
+
+`analyze` answers for any text that goes to the driver, and errs on the safe side: it may name too
+many tables, or None for "any", but never too few.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+from ormcache.sqlalchemy.facts import NOTHING, Kind, SqlFacts, TableName
+from ormcache.sqlalchemy.functions import DETERMINISTIC, names_relative_time
+from ormcache.sqlalchemy.sqlscan import NotScannable, Statement, scan
+from ormcache.sqlalchemy.sqltree import NotParsable, facts_of, parse
+from ormcache.sqlalchemy.sqlwords import ANYTHING, by_first_word, has_body
+
+__all__ = ["Kind", "SqlFacts", "TableName", "analyze", "names_relative_time"]
+
+_SHAPES: Final = 4096
+_FAMILIES: Final = {
+    "postgresql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "sqlite": "sqlite",
+}
+
+
+@lru_cache(maxsize=_SHAPES)
+def analyze(sql: str, dialect: str, paramstyle: str) -> SqlFacts:
+    """
+    The facts of a SQL text of one or more statements; never raises.
+
+    Args:
+        sql: The text as the driver gets it, or as a user wrote it.
+        dialect: SQLAlchemy's `dialect.name`.
+        paramstyle: The driver's; anything else ("", say) for a text without placeholders.
+    """
+    family = _FAMILIES.get(dialect)
+    if family is None:
+        return replace(ANYTHING, uncacheable=f"dialect {dialect}")
+    try:
+        statements = scan(sql, family, paramstyle)
+        if statements and has_body(statements[0].masked):
+            return replace(ANYTHING, kind=Kind.DDL, uncacheable="not a read")
+        facts = [_of_statement(each, family) for each in statements]
+    except NotScannable:
+        return ANYTHING
+    return facts[0] if len(facts) == 1 else _together(facts)
+
+
+def _of_statement(statement: Statement, dialect: str) -> SqlFacts:
+    word = _first_word(statement.masked)
+    facts = by_first_word(word, statement, dialect, _of_statement)
+    return facts or _query(statement, dialect)
+
+
+def _first_word(masked: str) -> str:
+    found = re.match(r"[\s(]*([^\W\d]\w*)", masked)
+    return found.group(1).lower() if found else ""
+
+
+_GRAVEST: Final = (
+    Kind.UNKNOWN,
+    Kind.CALL,
+    Kind.DDL,
+    Kind.WRITE,
+    Kind.TRANSACTION,
+    Kind.SESSION,
+    Kind.READ,
+)
+
+
+def _together(facts: list[SqlFacts]) -> SqlFacts:
+    writes: frozenset[TableName] | None = NOTHING
+    for each in facts:
+        writes = None if writes is None or each.writes is None else writes | each.writes
+    return SqlFacts(
+        kind=min((each.kind for each in facts), key=_GRAVEST.index, default=Kind.READ),
+        reads=NOTHING.union(*(each.reads for each in facts)),
+        writes=writes,
+        functions=frozenset[str]().union(*(each.functions for each in facts)),
+        uncacheable="several statements" if facts else "empty",
+        implicit_commit=any(each.implicit_commit for each in facts),
+        changes_session=any(each.changes_session for each in facts),
+    )
+
+
+# --- queries and data changes -----------------------------------------------------------------
+
+# Words that sqlglot does not know, and that change nothing we ask for.
+_MODIFIERS: Final = re.compile(
+    r"(?P<verb>insert|replace|update|delete)"
+    r"(?:\s+(?:low_priority|delayed|high_priority|quick|ignore"
+    r"|or\s+(?:rollback|abort|replace|fail|ignore)))+\b",
+    re.IGNORECASE,
+)
+_REPLACE: Final = re.compile(r"replace(?:\s+into)?\b", re.IGNORECASE)
+
+
+def _query(statement: Statement, dialect: str) -> SqlFacts:
+    text = _MODIFIERS.sub(r"\g<verb>", statement.text, count=1)
+    text = _REPLACE.sub("INSERT INTO", text) if _REPLACE.match(text) else text
+    try:
+        return facts_of(parse(text, dialect), dialect)
+    except NotParsable:
+        return _by_words(statement, dialect)
+
+
+_QUERIES: Final = frozenset({"select", "table", "values", "with"})
+_CHANGES: Final = frozenset({"insert", "update", "delete", "merge", "replace", "truncate"})
+_MAY_CHANGE: Final = re.compile(
+    r"\b(?:insert|update|delete|merge|replace|into|call|truncate|do|execute|create|drop|alter)\b",
+    re.IGNORECASE,
+)
+_CALL: Final = re.compile(
+    r'((?:[\w$]+|"[^"]+"|`[^`]+`)(?:\s*\.\s*(?:[\w$]+|"[^"]+"|`[^`]+`))*)\s*\('
+)
+_NOT_CALLS: Final = words("""
+    all and any array as between by case cube distinct else except exists filter from grouping
+    having ilike in intersect interval is join lateral like limit materialized not of offset on or
+    over partition rollup row select sets some then union using values when where with within
+    bigint binary bit char character dec decimal double float int integer nchar numeric nvarchar
+    precision real smallint text time timestamp timestamptz tinyint varbinary varchar varying
+    index key
+    """)
+
+
+def _by_words(statement: Statement, dialect: str) -> SqlFacts:
+    """What can be said of a statement that the parser does not understand."""
+    word = _first_word(statement.masked)
+    settings = "set_config" in statement.masked.lower()
+    if word in _QUERIES and not _MAY_CHANGE.search(statement.masked):
+        called = {_unquoted(each) for each in _CALL.findall(statement.masked)}
+        return SqlFacts(
+            Kind.READ,
+            functions=frozenset(called - _NOT_CALLS - DETERMINISTIC[dialect]),
+            uncacheable="not parsable",
+            changes_session=settings,
+        )
+    if word in _QUERIES | _CHANGES:
+        kind = Kind.WRITE if word in _CHANGES else Kind.UNKNOWN
+        return replace(ANYTHING, kind=kind, implicit_commit=False, changes_session=settings)
+    return ANYTHING
+
+
+def _unquoted(name: str) -> str:
+    return re.sub(r'[\s"`]', "", name).lower()

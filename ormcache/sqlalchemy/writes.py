@@ -1,0 +1,308 @@
+"""
+Where does every statement and every real commit of an engine pass?
+
+Through its dialect: `after_commit` of a session fires on RELEASE SAVEPOINT and, on an external
+connection, before the real commit; the engine's `commit` event fires before it, and plain Core has
+no event after it. So the methods of the dialect that talk to the driver are wrapped, on the
+enabled engine's own dialect object and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ormcache.drive import run
+from ormcache.model import database_scope
+from ormcache.reading import read_uncached
+
+from .facts import Kind
+from .isolation import autocommits, reads_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Connection
+    from sqlalchemy.pool import PoolProxiedConnection
+
+    from ormcache.model import Scope
+
+    from .attached import Attached
+    from .connectionstate import ConnectionState
+    from .plan import Plan
+
+__all__ = ["DialectHooks"]
+
+_STATEMENTS = ("do_execute", "do_executemany", "do_execute_no_params")
+_BOUNDARIES = (
+    "do_commit",
+    "do_rollback",
+    "do_begin_twophase",
+    "do_savepoint",
+    "do_rollback_to_savepoint",
+    "do_release_savepoint",
+    "do_commit_twophase",
+    "do_rollback_twophase",
+)
+
+
+_BEGINS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
+_ROLLS_BACK = re.compile(r"\s*(ROLLBACK|ABORT)\b(?!.*\b(TO|PREPARED)\b)", re.IGNORECASE | re.DOTALL)
+_OF_ANOTHER = re.compile(r"\s*(COMMIT\s+PREPARED|XA\s+COMMIT)\b", re.IGNORECASE)
+
+
+class DialectHooks:
+    """
+    The wrapped methods of one dialect object.
+    """
+
+    def __init__(self, attached: Attached) -> None:
+        self._attached = attached
+        self._dialect: Any = attached.dialect
+
+    def install(self) -> None:
+        """
+        Shadow the dialect's methods with ours.
+        """
+        for name in _STATEMENTS:
+            setattr(self._dialect, name, self._wrap_statement(getattr(self._dialect, name)))
+        for name in _BOUNDARIES:
+            setattr(
+                self._dialect, name, getattr(self, f"_{name[3:]}")(getattr(self._dialect, name))
+            )
+
+    def remove(self) -> None:
+        """
+        Uncover the dialect's own methods.
+        """
+        for name in (*_STATEMENTS, *_BOUNDARIES):
+            self._dialect.__dict__.pop(name, None)
+
+    # -- statements --------------------------------------------------------------------------
+
+    def _wrap_statement(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def send(cursor: Any, statement: str, *args: Any, **kw: Any) -> Any:
+            context = kw.get("context") or (args[-1] if args else None)
+            connection: Connection | None = getattr(context, "root_connection", None)
+            if connection is None:
+                return original(cursor, statement, *args, **kw)
+            parameters = args[0] if len(args) > 1 else None
+            return self._send(
+                connection,
+                context,
+                statement,
+                parameters,
+                lambda: original(cursor, statement, *args, **kw),
+            )
+
+        return send
+
+    def _send(
+        self,
+        connection: Connection,
+        context: Any,
+        statement: str,
+        parameters: Any,
+        original: Callable[[], Any],
+    ) -> Any:
+        attached = self._attached
+        state = attached.state_of(connection.connection)
+        if state is None:  # SQLAlchemy's own first questions to a new server
+            return original()
+        options = context.execution_options
+        plan = attached.plan(statement, context.compiled, options, state, connection.connection)
+        assert plan is not None  # with a connection at hand the catalog can be read
+        facts = plan.facts
+        if facts.kind is Kind.READ and not plan.writes and not facts.changes_session:
+            return self._send_read(connection, state, plan, original)
+        if facts.changes_session:
+            state.session.said(statement, parameters)
+        if facts.kind is Kind.TRANSACTION:
+            return self._send_boundary(state, plan, statement, original)
+        return self._send_write(connection, state, plan, original)
+
+    def _send_read(
+        self,
+        connection: Connection,
+        state: ConnectionState,
+        plan: Plan,
+        original: Callable[[], Any],
+    ) -> Any:
+        snapshot = reads_snapshot(self._attached, connection, state)
+        if snapshot is None:
+            return original()
+        takes = bool(plan.facts.reads) or self._dialect.name not in ("mysql", "mariadb")
+
+        def database() -> None:
+            snapshot.taken = snapshot.taken or takes
+            original()
+
+        if state.loading or not takes:
+            return database()
+        attached = self._attached
+        # Only where caching would otherwise be lost for the rest of this transaction.
+        tracked = attached.tracked
+        if not tracked:
+            return database()
+        run(read_uncached(snapshot, tracked), attached.cache.performer(database))
+        return None
+
+    def _send_boundary(
+        self, state: ConnectionState, plan: Plan, statement: str, original: Callable[[], Any]
+    ) -> Any:
+        if state.committing or not plan.facts.implicit_commit:
+            result = original()
+            if _ROLLS_BACK.match(statement):
+                state.rolled_back()
+        else:  # COMMIT, END, COMMIT PREPARED … as SQL text; in MySQL, BEGIN commits too
+            of_another = _OF_ANOTHER.match(statement) is not None
+            scopes = self._everything(state) if of_another else state.touched.all()
+            result = None
+            self._commit_now(state, scopes, original)
+        if _BEGINS.match(statement):
+            state.manual = True
+        return result
+
+    def _send_write(
+        self,
+        connection: Connection,
+        state: ConnectionState,
+        plan: Plan,
+        original: Callable[[], Any],
+    ) -> Any:
+        facts = plan.facts
+        # Before it is sent: a statement that fails may have done part of its work.
+        state.touched.touch(plan.writes)
+        if facts.kind is Kind.DDL or facts.writes is None:
+            self._attached.schema_changed()
+        snapshot = state.snapshot
+        if snapshot is not None and self._dialect.name not in ("mysql", "mariadb"):
+            snapshot.taken = True
+        cache = self._attached.cache
+        if facts.kind is Kind.CALL:
+            # A procedure may commit inside and go on: it stays touched for the commit to come.
+            return cache.commit(state.touched.all(), original)
+        if facts.implicit_commit or (plan.writes and autocommits(connection, state)):
+            return self._commit_now(state, state.touched.all(), original)
+        if plan.commits_itself:
+            return cache.commit(plan.writes, original)
+        return original()
+
+    def _commit_now(
+        self, state: ConnectionState, scopes: frozenset[Scope], original: Callable[[], Any]
+    ) -> None:
+        try:
+            self._attached.cache.commit(scopes, original)
+        finally:
+            state.committed()
+
+    def _everything(self, state: ConnectionState) -> frozenset[Scope]:
+        identity = state.identity or self._attached.identity
+        return frozenset() if identity is None else frozenset({database_scope(identity.database)})
+
+    # -- boundaries --------------------------------------------------------------------------
+
+    def _commit(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_commit(dbapi_connection: PoolProxiedConnection) -> None:
+            state = self._attached.known_state(dbapi_connection)
+            if state is None or state.committing:
+                return original(dbapi_connection)
+            return self._end_with_commit(
+                state, state.touched.all(), lambda: original(dbapi_connection)
+            )
+
+        return do_commit
+
+    def _end_with_commit(
+        self, state: ConnectionState, scopes: frozenset[Scope], original: Callable[[], None]
+    ) -> None:
+        state.committing = True
+        try:
+            self._attached.cache.commit(scopes, original)
+        finally:
+            state.committing = False
+            state.committed()
+
+    def _rollback(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_rollback(dbapi_connection: PoolProxiedConnection) -> None:
+            try:
+                original(dbapi_connection)
+            finally:
+                state = self._attached.known_state(dbapi_connection)
+                if state is not None and not state.committing:
+                    state.rolled_back()
+
+        return do_rollback
+
+    def _savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_savepoint(connection: Connection, name: str) -> None:
+            original(connection, name)
+            if (state := self._attached.state_of(connection.connection)) is not None:
+                state.touched.savepoint(name)
+
+        return do_savepoint
+
+    def _rollback_to_savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_rollback_to_savepoint(connection: Connection, name: str) -> None:
+            original(connection, name)
+            if (state := self._attached.state_of(connection.connection)) is not None:
+                state.touched.rollback_to(name)
+                state.session.rolled_back_to_savepoint()
+
+        return do_rollback_to_savepoint
+
+    def _release_savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_release_savepoint(connection: Connection, name: str) -> None:
+            original(connection, name)
+            if (state := self._attached.state_of(connection.connection)) is not None:
+                state.touched.release(name)
+
+        return do_release_savepoint
+
+    def _begin_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_begin_twophase(connection: Connection, xid: Any) -> None:
+            original(connection, xid)
+            if (state := self._attached.state_of(connection.connection)) is not None:
+                state.xid = xid
+
+        return do_begin_twophase
+
+    def _commit_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_commit_twophase(
+            connection: Connection,
+            xid: Any,
+            is_prepared: bool = True,  # noqa: FBT001, FBT002 - the dialect's signature
+            recover: bool = False,  # noqa: FBT001, FBT002
+        ) -> None:
+            def send() -> None:
+                original(connection, xid, is_prepared, recover)
+
+            state = self._attached.state_of(connection.connection)
+            if state is None:
+                return send()
+            # A transaction prepared on another connection, perhaps before a crash: nobody here
+            # knows what it changed.
+            ours = state.xid is not None and state.xid == xid
+            scopes = state.touched.all() if ours else self._everything(state)
+            return self._end_with_commit(state, scopes, send)
+
+        return do_commit_twophase
+
+    def _rollback_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_rollback_twophase(
+            connection: Connection,
+            xid: Any,
+            is_prepared: bool = True,  # noqa: FBT001, FBT002 - the dialect's signature
+            recover: bool = False,  # noqa: FBT001, FBT002
+        ) -> None:
+            state = self._attached.state_of(connection.connection)
+            if state is not None:
+                state.committing = True
+            try:
+                original(connection, xid, is_prepared, recover)
+            finally:
+                if state is not None:
+                    state.committing = False
+                    state.rolled_back()
+
+        return do_rollback_twophase

@@ -1,0 +1,36 @@
+-- What does a token key hold, and which of its leases still run? Begins every script.
+--
+-- "<token>", or "<token>|<lease id>:<deadline ms>|..." while writers are between announce and
+-- settle. The deadlines are in this server's time, so hosts need not agree about the hour.
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- Return the token (nil: nothing of ours is there), the text of the leases that still run, and
+-- whether others have run out. The lease `own`, if given, is left out of both.
+local function read(key, own)
+  -- A key of another type raises; it counts as missing, and SET replaces it.
+  local raw = redis.pcall('GET', key)
+  if type(raw) ~= 'string' then
+    return nil, '', false
+  end
+  local token, rest = string.match(raw, '^([%w_-]+)(.*)$')
+  if not token or #token ~= 16 then
+    return nil, '', false
+  end
+  local running, expired, understood = '', false, 0
+  for lease, deadline in string.gmatch(rest, '|([^|:]+):(%d+)') do
+    understood = understood + #lease + #deadline + 2
+    if lease ~= own then
+      if tonumber(deadline) > now then
+        running = running .. '|' .. lease .. ':' .. deadline
+      else
+        expired = true
+      end
+    end
+  end
+  if understood ~= #rest then
+    return nil, '', false
+  end
+  return token, running, expired
+end

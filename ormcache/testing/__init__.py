@@ -1,0 +1,3 @@
+"""
+What do ormcache's own tests stand on, that yours may use as well?
+"""
