@@ -77,7 +77,7 @@ class Cache:
         trust_listeners: bool = False,
     ) -> None:
         if codec is None:
-            from .codecs import RowCodec
+            from .codecs.rows import RowCodec
 
             codec = RowCodec()
         if not 0 < lease_seconds <= 3600:

@@ -120,8 +120,6 @@ class Policy:
         )
 
 
-Policy.never = Policy(enabled=False)
-
 
 class Policies:
     """
@@ -135,6 +133,13 @@ class Policies:
         self.default = default
         self.generation = 0
         self._layers: tuple[dict[str, Policy], ...] = ({}, {}, {})
+
+    @property
+    def layers(self) -> tuple[dict[str, Policy], ...]:
+        """
+        The policies by table name, from the most to the least specific source.
+        """
+        return self._layers
 
     @property
     def from_file(self) -> dict[str, Policy]:
@@ -216,3 +221,6 @@ def _names(name: str, value: object, example: str) -> tuple[str, ...]:
         )
         raise ConfigurationError(msg)
     return names
+
+
+Policy.never = Policy(enabled=False)

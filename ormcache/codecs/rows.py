@@ -77,6 +77,8 @@ class RowCodec:
             raise Unstorable("str with a lone surrogate") from error
         except RecursionError as error:
             raise Unstorable("deeply nested list or dict") from error
+        except (OverflowError, ValueError) as error:
+            raise Unstorable("value larger than MessagePack can hold") from error
 
     def decode(self, payload: bytes) -> Rows:
         """
@@ -118,10 +120,7 @@ def _encode_layout(columns: tuple[Column, ...], kinds: str) -> bytes:
         if cls is not str:
             raise Unstorable(f"{type_name(cls)} as a column name")
     codes = [code if type(code) is int else None for _, code in columns]
-    try:
-        return encoder.encode((names, codes, kinds))
-    except OverflowError as error:
-        raise Unstorable("int beyond 64 bits as a type code") from error
+    return encoder.encode((names, codes, kinds))
 
 
 def _decode(payload: bytes) -> Rows:

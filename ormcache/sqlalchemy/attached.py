@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from ormcache.effects import Effect, Fetch, Save
 from ormcache.errors import StoreError
-from ormcache.model import Fetched, database_scope
+from ormcache.model import Fetched, database_scope, table_scope
 
 from .catalog import Catalog, load_catalog
 from .connectionstate import ConnectionState
@@ -178,8 +178,23 @@ class Attached:
         self._stale = False
         if self.identity is not None:
             self._schema_token = self.cache.token_of(database_scope(self.identity.database))
-        self.catalog = load_catalog(self.dialect.name, _query_on(connection))
-        return self.catalog
+        self.catalog = catalog = load_catalog(self.dialect.name, _query_on(connection))
+        self._track_policies(catalog)
+        return catalog
+
+    def _track_policies(self, catalog: Catalog) -> None:
+        """
+        Track the tables that a policy names before anything reads them.
+
+        So the first transaction that reads from a snapshot has them in its vector.
+        """
+        if self.identity is None:
+            return
+        policies = self.cache.policies()
+        named = {name.rpartition(".")[2] for layer in policies.layers for name in layer}
+        database = self.identity.database
+        here = [t for t in catalog.tables if t.name in named and t.schema in catalog.search_path]
+        self.track((database_scope(database), *(table_scope(database, t.schema or "", t.name) for t in here)))
 
     # -- the schema --------------------------------------------------------------------------
 

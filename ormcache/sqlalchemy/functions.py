@@ -11,6 +11,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+
+def words(text: str) -> frozenset[str]:
+    """The words of a text as a set: how a long list stays readable."""
+    return frozenset(text.split())
+
+
 _EVERYWHERE: Final = """
     abs acos asin atan atan2 avg bit_and bit_or bit_xor ceil ceiling coalesce concat concat_ws cos
     cot count cume_dist degrees dense_rank exp first_value floor format hex lag last_value lead
@@ -22,8 +28,9 @@ _EVERYWHERE: Final = """
 """
 
 _POSTGRESQL: Final = """
-    acosd acosh age any_value array array_agg array_append array_cat array_dims array_fill array_length
-    array_lower array_ndims array_position array_positions array_prepend array_remove array_replace
+    acosd acosh age any_value array array_agg array_append array_cat array_dims array_fill
+    array_length     array_lower array_ndims array_position array_positions array_prepend
+    array_remove array_replace
     array_reverse array_sort array_to_json array_to_string array_to_tsvector array_upper ascii
     asind asinh atan2d atand atanh bit bit_count bit_length bool bool_and bool_or box
     box2d btrim bpchar cardinality casefold cbrt center char char_length character_length chr circle
@@ -112,9 +119,9 @@ _SQLITE: Final = """
 """
 
 DETERMINISTIC: Final[dict[str, frozenset[str]]] = {
-    "postgresql": frozenset((_EVERYWHERE + _POSTGRESQL).split()),
-    "mysql": frozenset((_EVERYWHERE + _MYSQL).split()),
-    "sqlite": frozenset((_EVERYWHERE + _SQLITE).split()),
+    "postgresql": words(_EVERYWHERE + _POSTGRESQL),
+    "mysql": words(_EVERYWHERE + _MYSQL),
+    "sqlite": words(_EVERYWHERE + _SQLITE),
 }
 
 # With fewer arguments these ask for the current time.
@@ -153,7 +160,8 @@ SQLITE_DATES: Final = frozenset(
 SYNTAX: Final = words("""
     And Or Xor Not Case If Cast TryCast Exists Extract Trim Substring Overlay StrPosition Array
     Normalize JSONObject JSONObjectAgg JSONArray JSONArrayAgg JSONTable JSONValue JSONExtract
-    JSONExtractScalar JSONBExtract JSONBExtractScalar JSONBContains JSONBContainsAnyTopKeys
+    JSONExtractScalar JSONBExtract JSONBExtractScalar JSONBContains JSONBContainsTopKey
+    JSONBContainsAnyTopKeys
     JSONBContainsAllTopKeys JSONBDeleteAtPath JSONBPathExists JSONBPathMatch JSONCast
     ArrayContainsAll ArrayContainedBy ArrayOverlaps ArrayConcat RegexpLike RegexpILike
     RegexpFullMatch GroupConcat MatchAgainst WeightString XMLElement XMLTable Convert Chr Unnest

@@ -42,7 +42,7 @@ def may_be_cached(statement: Any, options: Any) -> bool:
     if isinstance(statement, str):
         return True
     element = statement.statement
-    return element is not None and (element.is_select or element.is_text)
+    return element is not None and (element.is_select or element._is_text_clause)
 
 
 def answer_read(

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlglot import exp
 
-from ormcache.sqlalchemy.facts import TableName
-from ormcache.sqlalchemy.functions import (
+from .facts import TableName
+from .functions import (
     BARE,
     DETERMINISTIC,
     LEAST_ARGUMENTS,
@@ -107,7 +107,9 @@ def reason_not_to_store(
             return reason
     if any(_is_system(table, dialect) for table in reads):
         return "system catalog"
-    return _reason_of_call(called[0]) if called else None
+    # Whoever declares what a statement reads vouches for unknown functions, never for these.
+    reasons = sorted(map(_reason_of_call, called), key=lambda why: why.startswith("unknown"))
+    return reasons[0] if reasons else None
 
 
 def _reason_of_call(name: str) -> str:

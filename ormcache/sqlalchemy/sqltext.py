@@ -12,11 +12,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from ormcache.sqlalchemy.facts import NOTHING, Kind, SqlFacts, TableName
-from ormcache.sqlalchemy.functions import DETERMINISTIC, names_relative_time
-from ormcache.sqlalchemy.sqlscan import NotScannable, Statement, scan
-from ormcache.sqlalchemy.sqltree import NotParsable, facts_of, parse
-from ormcache.sqlalchemy.sqlwords import ANYTHING, by_first_word, has_body
+from .facts import NOTHING, Kind, SqlFacts, TableName
+from .functions import DETERMINISTIC, names_relative_time, words
+from .sqlscan import NotScannable, Statement, scan
+from .sqltree import NotParsable, facts_of, parse
+from .sqlwords import ANYTHING, by_first_word, has_body
 
 __all__ = ["Kind", "SqlFacts", "TableName", "analyze", "names_relative_time"]
 

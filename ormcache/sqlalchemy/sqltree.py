@@ -16,8 +16,9 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.errors import ErrorLevel, SqlglotError
 from sqlglot.parser import Parser
 
-from ormcache.sqlalchemy.facts import Kind, SqlFacts, TableName
-from ormcache.sqlalchemy.sqlcalls import called_in, reason_not_to_store
+from .facts import Kind, SqlFacts, TableName
+from .functions import words
+from .sqlcalls import called_in, reason_not_to_store
 
 _DIALECTS: Final[dict[str, type[Dialect]]] = {
     "postgresql": Postgres,

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from ormcache.sqlalchemy.facts import NOTHING, Kind, SqlFacts, TableName
-from ormcache.sqlalchemy.sqlscan import Statement
+from .facts import NOTHING, Kind, SqlFacts, TableName
+from .functions import words
+from .sqlscan import Statement
 
 Inner = Callable[[Statement, str], SqlFacts]
 """Answers for a statement inside another: `EXPLAIN ANALYZE <statement>`."""
@@ -296,5 +297,5 @@ _BY_HANDLER: Final[dict[_Handler, str]] = {
     _refresh: "refresh",
 }
 _HANDLERS: Final = {
-    word: handler for handler, words in _BY_HANDLER.items() for word in words.split()
+    word: handler for handler, listed in _BY_HANDLER.items() for word in listed.split()
 }

@@ -69,7 +69,7 @@ def _redis(url: str, namespace: str, timeout: float) -> Store:
     try:
         from ormcache.stores.redis import RedisStore
     except ModuleNotFoundError as exc:
-        if exc.name != "redis":
+        if (exc.name or "").partition(".")[0] != "redis":
             raise
         msg = "this store needs the package redis: pip install 'ormcache[redis]'"
         raise ConfigurationError(msg) from exc

@@ -11,12 +11,18 @@ The one wait that cannot be bounded from here is the resolution of the host's na
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.exceptions import ConnectionError as BrokenConnection
 
 from ormcache.errors import StoreError
@@ -31,6 +37,13 @@ _KINDS: dict[str, Any] = {
     "tls": SSLConnection,
     "unix": UnixDomainSocketConnection,
 }
+# Introducing the library by name would cost two more round trips for each connection; which
+# argument says so depends on its version.
+_UNNAMED: dict[str, None] = (
+    {"driver_info": None}
+    if "driver_info" in inspect.signature(AbstractConnection).parameters
+    else {"lib_name": None, "lib_version": None}
+)
 _MOST_IDLE = 64
 _GENERATION = 12
 
@@ -86,9 +99,7 @@ class Link:
             socket_timeout=left,
             socket_connect_timeout=left,
             redis_connect_func=self._bind,
-            # Without these two, connecting costs two more round trips.
-            lib_name=None,
-            lib_version=None,
+            **_UNNAMED,
         )
         try:
             self._connection.connect()

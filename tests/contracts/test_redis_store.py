@@ -62,9 +62,8 @@ class TestRedisStore(StoreContract):
         self.client.set(name, garbage)
         first, other = store.fetch(None, (A, B)).tokens
         assert not first.in_doubt
-        assert first != other or first.token != garbage
         assert store.fetch(None, (A, B)).tokens == (first, other)
-        assert self.client.get(name) != garbage
+        assert len(self.client.get(name)) == 16
 
     @pytest.mark.parametrize("operation", ["fetch", "announce", "settle"])
     def test_a_key_of_another_type_is_replaced(self, operation):

@@ -7,7 +7,7 @@ import zoneinfo
 from datetime import timedelta, timezone
 
 import psycopg2.extras as pg2
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
@@ -124,6 +124,7 @@ def results(draw):
     return Rows(columns, draw(st.lists(st.tuples(*cells), max_size=6)))
 
 
+@settings(deadline=None)
 @given(results())
 def test_rows_come_back_exactly(rows):
     codec = RowCodec()
@@ -131,6 +132,7 @@ def test_rows_come_back_exactly(rows):
     assert identical(codec.decode(codec.encode(rows)), rows)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_each_listed_type_comes_back_exactly_in_each_kind_of_column(data):
     # Every type in every example, so that none is left to chance.
@@ -141,6 +143,7 @@ def test_each_listed_type_comes_back_exactly_in_each_kind_of_column(data):
             assert identical(RowCodec().decode(RowCodec().encode(rows)), rows)
 
 
+@settings(deadline=None)
 @given(results(), st.data())
 def test_altered_bytes_are_undecodable_or_rows(rows, data):
     payload = bytearray(RowCodec().encode(rows))
@@ -152,6 +155,7 @@ def test_altered_bytes_are_undecodable_or_rows(rows, data):
     assert_harmless(bytes(payload[:end]))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_noise_is_undecodable_or_rows(noise):
     assert_harmless(noise)

@@ -32,17 +32,27 @@ def there_and_back(rows):
     return RowCodec().decode(RowCodec().encode(rows))
 
 
-def payload_of(letters, columns, names=None):
+def payload_of(letters, columns, names=None, codes=None):
     """
     Write bytes in the codec's format without the codec's care.
     """
     names = ["c"] * len(letters) if names is None else names
-    layout = msgspec.msgpack.encode((names, [None] * len(letters), letters))
+    codes = [None] * len(letters) if codes is None else codes
+    layout = msgspec.msgpack.encode((names, codes, letters))
     return len(layout).to_bytes(4, "big") + layout + msgspec.msgpack.encode(columns)
 
 
 def extension(code, parts):
     return msgspec.msgpack.Ext(code, msgspec.msgpack.encode(parts))
+
+
+def extensions_in_extensions(depth):
+    heads = []
+    size = 1
+    for _ in range(depth):
+        heads.append(b"\x91\xc9" + size.to_bytes(4, "big") + b"\x0c")
+        size += 7
+    return b"".join(reversed(heads)) + b"\xc0"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +152,7 @@ def test_the_format_has_not_changed():
         payload_of("ii", [[1], [1, 2]]),
         payload_of("i", [[1]], names=["a", "b"]),
         payload_of("ii", [[1]]),
+        payload_of("i", [[1]], names=["a", "b"], codes=[1, 2]),
         payload_of("i", [["text"]]),
         payload_of("i" * 40_000, [[]] * 40_000),
         payload_of("", [[1]]),
@@ -175,8 +186,20 @@ def test_nonsense_is_undecodable(payload):
         b"\xc9\xff\xff\xff\xff\x01",
         b"\xdd\x00\x00\xff\xff" * 900,
         b"\x91" * 100_000,
+        msgspec.msgpack.encode(extension(3, 10**8)),
+        extensions_in_extensions(20_000),
     ],
-    ids=["array", "map", "bytes", "str", "extension", "arrays in arrays", "deep"],
+    ids=[
+        "array",
+        "map",
+        "bytes",
+        "str",
+        "extension",
+        "arrays in arrays",
+        "deep",
+        "bytearray of a number",
+        "extensions in extensions",
+    ],
 )
 def test_a_claimed_size_allocates_nothing(value):
     payload = payload_of("a", [])[:-1] + b"\x91\x91" + value

@@ -1,0 +1,5 @@
+"""
+Fixtures for every test; each file under `fixtures` owns one concern.
+"""
+
+pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.apps"]

@@ -1,0 +1,305 @@
+import os
+import threading
+
+import pytest
+
+from ormcache.errors import ConfigurationError, StoreError
+from ormcache.model import Intent, Scope
+from ormcache.stores.guarded import GuardedStore
+from ormcache.stores.memory import MemoryStore
+from ormcache.testing.clock import MovableClock
+
+A, B, C = (Scope(f"app/{name}") for name in "abc")
+
+
+class Unreliable(MemoryStore):
+    """
+    A memory store behind a network that can be cut, for all operations or for some.
+    """
+
+    def __init__(self):
+        super().__init__(clock=MovableClock())
+        self.cut = False
+        self.calls = []
+        self.meanwhile = None
+
+    def _reach(self, operation):
+        self.calls.append(operation)
+        if self.cut is True or (self.cut and operation in self.cut):
+            raise StoreError("the network is cut")
+        if self.meanwhile and operation == "settle":
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+
+    def fetch(self, key, scopes):
+        self._reach("fetch")
+        return super().fetch(key, scopes)
+
+    def save(self, key, entry, ttl):
+        self._reach("save")
+        super().save(key, entry, ttl)
+
+    def announce(self, intent, lease_seconds):
+        self._reach("announce")
+        super().announce(intent, lease_seconds)
+
+    def settle(self, intent):
+        self._reach("settle")
+        super().settle(intent)
+
+    def clear(self):
+        self._reach("clear")
+        super().clear()
+
+    def info(self):
+        self._reach("info")
+        return super().info()
+
+
+@pytest.fixture
+def inner():
+    return Unreliable()
+
+
+@pytest.fixture
+def clock():
+    return MovableClock()
+
+
+@pytest.fixture
+def store(inner, clock):
+    return guard(inner, clock)
+
+
+def guard(inner, clock, **settings):
+    return GuardedStore(inner, background=False, clock=clock, **settings)
+
+
+def intent(*scopes):
+    return Intent.of(frozenset(scopes))
+
+
+def refused(operation, *arguments):
+    with pytest.raises(StoreError):
+        operation(*arguments)
+
+
+def token(store, scope):
+    return MemoryStore.fetch(store, None, (scope,)).tokens[0].token
+
+
+def test_an_open_breaker_keeps_calls_from_the_store(store, inner, clock):
+    inner.cut = True
+    for _ in range(3):
+        refused(store.fetch, "key", (A,))
+    inner.cut = False
+    inner.calls.clear()
+    refused(store.fetch, "key", (A,))
+    refused(store.save, "key", b"rows", 60)
+    refused(store.clear)
+    assert inner.calls == []
+    clock.advance(1)
+    store.fetch("key", (A,))
+    store.save("key", b"rows", 60)
+    assert inner.calls == ["fetch", "save"]
+
+
+@pytest.mark.parametrize("missed", ["announce", "settle"])
+def test_no_fetch_is_answered_before_what_was_missed_has_arrived(store, inner, missed):
+    before = token(inner, A)
+    inner.cut = {"announce", "settle"}
+    match missed:
+        case "announce":
+            refused(store.announce, intent(A), 60)
+        case "settle":
+            refused(store.settle, intent(A))
+    refused(store.fetch, "key", (B,))
+    assert "fetch" not in inner.calls
+    assert token(inner, A) == before
+    inner.cut = False
+    (state,) = store.fetch("key", (A,)).tokens
+    assert state.token != before
+    assert store.fetch("key", (A,)).tokens == (state,)
+    assert inner.calls[-3:] == ["settle", "fetch", "fetch"]
+
+
+def test_a_settle_is_tried_even_while_the_breaker_is_open(store, inner):
+    before = token(inner, A)
+    inner.cut = True
+    for _ in range(3):
+        refused(store.fetch, None, (A,))
+    inner.cut = False
+    refused(store.announce, intent(A), 60)
+    store.settle(intent(A))
+    assert token(inner, A) != before
+    assert store.fetch(None, (A,)).tokens[0].token == token(inner, A)
+    assert repr(store).startswith("<GuardedStore closed, owes 0 scopes, ")
+
+
+def test_a_settle_that_arrives_pays_for_its_missed_announce(store, inner):
+    inner.cut = {"announce"}
+    refused(store.announce, intent(A), 60)
+    store.settle(intent(A))
+    store.fetch(None, (A,))
+    assert inner.calls == ["announce", "settle", "fetch"]
+
+
+def test_a_settle_pays_for_no_other_scope(store, inner):
+    inner.cut = {"announce"}
+    refused(store.announce, intent(A, B), 60)
+    store.settle(intent(A))
+    assert store.info()["debt"] == "1 scopes"
+
+
+def test_what_is_missed_during_a_settle_is_not_paid_by_it(store, inner):
+    inner.meanwhile = lambda: store._owe(intent(A))
+    store.settle(intent(A))
+    assert store.info()["debt"] == "1 scopes"
+
+
+def test_what_is_missed_during_a_payment_is_not_lost(store, inner):
+    inner.cut = True
+    refused(store.settle, intent(A, B))
+    inner.cut = False
+    inner.meanwhile = lambda: store._owe(intent(B, C))
+    store.fetch(None, (A,))
+    assert store._debt.due().scopes == {B, C}
+    store.fetch(None, (A,))
+    assert not store._debt
+
+
+def test_another_thread_is_not_answered_during_a_payment(store, inner):
+    inner.cut = True
+    refused(store.settle, intent(A))
+    inner.cut = False
+    seen = []
+
+    def fetch():
+        try:
+            seen.append(store.fetch(None, (A,)))
+        except StoreError as exc:
+            seen.append(exc)
+
+    def meanwhile():
+        other = threading.Thread(target=fetch)
+        other.start()
+        other.join()
+
+    inner.meanwhile = meanwhile
+    store.fetch(None, (A,))
+    assert isinstance(seen[0], StoreError)
+
+
+def test_too_much_debt_clears_the_namespace(inner, clock):
+    store = guard(inner, clock, debt_limit=2)
+    before = token(inner, A)
+    inner.save("key", b"old rows", 60)
+    inner.cut = True
+    refused(store.settle, intent(A, B, C))
+    assert store.info()["debt"] == "everything"
+    inner.cut = False
+    entry, (state,) = store.fetch("key", (A,))
+    assert entry is None
+    assert state.token != before
+    assert store.info()["debt"] == "0 scopes"
+
+
+def test_a_long_debt_is_paid_in_parts_and_what_arrived_stays_paid(store, inner):
+    scopes = [Scope(f"app/t{number:04}") for number in range(1200)]
+    before = {scope: token(inner, scope) for scope in scopes}
+    inner.cut = True
+    refused(store.settle, intent(*scopes))
+    inner.cut = False
+    inner.calls.clear()
+
+    def cut():
+        inner.cut = True
+
+    inner.meanwhile = cut
+    refused(store.fetch, None, ())
+    assert store.info()["debt"] == "700 scopes"
+    inner.cut = False
+    store.fetch(None, ())
+    assert not [scope for scope in scopes if token(inner, scope) == before[scope]]
+
+
+def test_a_late_save_under_the_tokens_of_a_missed_settle_is_not_current(store, inner):
+    read_under = store.fetch("key", (A,)).tokens
+    inner.cut = {"settle"}
+    refused(store.settle, intent(A))
+    store.save("key", b"old rows", 60)
+    inner.cut = False
+    entry, tokens = store.fetch("key", (A,))
+    assert entry == b"old rows"
+    assert tokens[0].token != read_under[0].token
+
+
+def test_what_is_owed_arrives_without_a_read(inner):
+    arrived = threading.Event()
+    store = GuardedStore(inner, cooldown=0.01)
+    before = token(inner, A)
+    inner.cut = True
+    refused(store.settle, intent(A))
+    inner.cut = False
+    inner.meanwhile = arrived.set
+    assert arrived.wait(30)
+    timer = store._timer
+    if timer is not None:
+        timer.join()
+    assert token(inner, A) != before
+
+
+def test_closing_delivers_what_is_owed(store, inner):
+    inner.cut = True
+    refused(store.settle, intent(A))
+    inner.cut = False
+    store.close()
+    assert store.info()["debt"] == "0 scopes"
+
+
+def test_closing_while_the_store_is_away_is_quiet(inner):
+    store = GuardedStore(inner, cooldown=60, longest_cooldown=60)
+    inner.cut = True
+    refused(store.settle, intent(A))
+    timer = store._timer
+    store.close()
+    timer.join(30)
+    assert not timer.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_owes_what_its_parent_owed_and_inherits_no_held_lock(store, inner):
+    inner.cut = True
+    refused(store.settle, intent(A))
+    inner.cut = False
+    with store._paying, store._debt._lock, store._breaker._lock:
+        child = os.fork()
+        if child == 0:
+            try:
+                store.fetch(None, (A,))
+                os._exit(0 if "settle" in inner.calls[1:] else 2)
+            finally:
+                os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store._debt
+
+
+def test_info_is_told_while_the_store_is_away(store, inner):
+    inner.cut = True
+    refused(store.settle, intent(A))
+    assert store.info() == {
+        "problem": "the network is cut", "breaker": "closed", "debt": "1 scopes",
+    }  # fmt: skip
+    for _ in range(2):
+        refused(store.save, "key", b"rows", 60)
+    assert store.info()["breaker"] == "open"
+    assert repr(store).startswith("<GuardedStore open, owes 1 scopes, <MemoryStore")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"failures": 0}, {"cooldown": 0}, {"cooldown": 2.0, "longest_cooldown": 1.0}]
+)
+def test_bad_settings_are_refused(inner, settings):
+    with pytest.raises(ConfigurationError, match="cooldown"):
+        GuardedStore(inner, **settings)
