@@ -164,8 +164,8 @@ class Cache:
         """
         from .sqlalchemy import enable
 
+        self._check_names(*self._policies.by_name, *self._policies.from_file)
         self._enabled.append(enable(self, target))
-        self._check_names()
 
     def disable(self, target: object) -> None:
         """
@@ -197,9 +197,10 @@ class Cache:
             msg = f"expected a Policy, got {policy!r}; settings go by name: policy(table, ttl=60)"
             raise ConfigurationError(msg)
         made = policy or Policy(**settings)
-        self._policies.set(self._policies.by_name, policy_name(target), made)
-        if self._enabled:
-            self._check_names()
+        table = policy_name(target)
+        if self._enabled:  # before that, models may not have been imported yet
+            self._check_names(table.casefold())
+        self._policies.set(self._policies.by_name, table, made)
 
     def vary(self, name: str, value: Callable[[], object]) -> None:
         """
@@ -388,13 +389,13 @@ class Cache:
 
     # -- settings ----------------------------------------------------------------------------
 
-    def _check_names(self) -> None:
+    def _check_names(self, *tables: str) -> None:
         from .sqlalchemy.models import known_tables
 
         known = known_tables()
         if not known:
             return  # no model at all: an application of plain SQL
-        for table in (*self._policies.by_name, *self._policies.from_file):
+        for table in tables:
             if table not in known:
                 raise ConfigurationError.unknown("table in a policy", table, known)
 

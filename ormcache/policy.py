@@ -120,7 +120,6 @@ class Policy:
         )
 
 
-
 class Policies:
     """
     Every policy known, by table name; `schema.table` is more specific than `table`.

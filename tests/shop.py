@@ -34,7 +34,9 @@ class Product(Base):
     __tablename__ = "products"
     __cache_policy__ = Policy(ttl=300)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    category_id: Mapped[int | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
+    category_id: Mapped[int | None] = mapped_column(
+        ForeignKey("categories.id", ondelete="SET NULL")
+    )
     name: Mapped[str] = mapped_column(String(50))
     price: Mapped[decimal.Decimal] = mapped_column(Numeric(12, 2))
     stock: Mapped[int] = mapped_column(default=0)

@@ -194,7 +194,12 @@ class Attached:
         named = {name.rpartition(".")[2] for layer in policies.layers for name in layer}
         database = self.identity.database
         here = [t for t in catalog.tables if t.name in named and t.schema in catalog.search_path]
-        self.track((database_scope(database), *(table_scope(database, t.schema or "", t.name) for t in here)))
+        self.track(
+            (
+                database_scope(database),
+                *(table_scope(database, t.schema or "", t.name) for t in here),
+            )
+        )
 
     # -- the schema --------------------------------------------------------------------------
 

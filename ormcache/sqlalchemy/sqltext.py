@@ -15,8 +15,8 @@ from typing import Final
 from .facts import NOTHING, Kind, SqlFacts, TableName
 from .functions import DETERMINISTIC, names_relative_time, words
 from .sqlscan import NotScannable, Statement, scan
-from .sqltree import NotParsable, facts_of, parse
-from .sqlwords import ANYTHING, by_first_word, has_body
+from .sqltree import facts_of, parse
+from .sqlwords import ANYTHING, by_first_word
 
 __all__ = ["Kind", "SqlFacts", "TableName", "analyze", "names_relative_time"]
 
@@ -44,8 +44,8 @@ def analyze(sql: str, dialect: str, paramstyle: str) -> SqlFacts:
         return replace(ANYTHING, uncacheable=f"dialect {dialect}")
     try:
         statements = scan(sql, family, paramstyle)
-        if statements and has_body(statements[0].masked):
-            return replace(ANYTHING, kind=Kind.DDL, uncacheable="not a read")
+        if len(statements) > 1 and _WITH_BODY.match(statements[0].masked):
+            return _with_body(statements, family)
         facts = [_of_statement(each, family) for each in statements]
     except NotScannable:
         return ANYTHING
@@ -61,6 +61,30 @@ def _of_statement(statement: Statement, dialect: str) -> SqlFacts:
 def _first_word(masked: str) -> str:
     found = re.match(r"[\s(]*([^\W\d]\w*)", masked)
     return found.group(1).lower() if found else ""
+
+
+# A routine's body has semicolons of its own.
+_WITH_BODY: Final = re.compile(
+    r"\s*(?:begin\s+not\s+atomic\b"
+    r"|(?:create|alter)(?:\s+or\s+replace)?(?:\s+definer\s*=\s*\S+)?"
+    r"(?:\s+(?:aggregate|constraint|temp|temporary))*"
+    r"\s+(?:function|procedure|trigger|event|package)\b)",
+    re.IGNORECASE,
+)
+
+
+def _with_body(statements: list[Statement], dialect: str) -> SqlFacts:
+    """The facts of a routine cut at its semicolons, and of what may follow: its end is unknown."""
+    masked = " ".join(each.masked for each in statements)
+    session = re.search(r"\b(?:set|set_config|temp|temporary)\b", masked, re.IGNORECASE)
+    commit = re.search(r"\bcommit\b", masked, re.IGNORECASE)
+    return SqlFacts(
+        Kind.DDL,
+        writes=None,
+        uncacheable="not a read",
+        implicit_commit=dialect == "mysql" or commit is not None,
+        changes_session=session is not None,
+    )
 
 
 _GRAVEST: Final = (
@@ -106,7 +130,7 @@ def _query(statement: Statement, dialect: str) -> SqlFacts:
     text = _REPLACE.sub("INSERT INTO", text) if _REPLACE.match(text) else text
     try:
         return facts_of(parse(text, dialect), dialect)
-    except NotParsable:
+    except Exception:  # noqa: BLE001 - what the parser stumbles over, the database may accept
         return _by_words(statement, dialect)
 
 

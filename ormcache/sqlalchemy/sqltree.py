@@ -82,7 +82,7 @@ def facts_of(tree: exp.Expr, dialect: str) -> SqlFacts:
         reads |= frozenset(_tables_after_in(nodes))
     writes: frozenset[TableName] | None = frozenset(_name(meant) for _, meant in targets)
     kind = Kind.WRITE if writes else Kind.READ
-    if any(isinstance(node, exp.Into) for node in nodes):
+    if any(isinstance(node, exp.Into) and not _is_variable(node) for node in nodes):
         kind, writes = Kind.DDL, None
     elif isinstance(tree, exp.TruncateTable) and tree.args.get("option") == "CASCADE":
         writes = None
@@ -107,6 +107,11 @@ def facts_of(tree: exp.Expr, dialect: str) -> SqlFacts:
 
 def _name(table: exp.Table) -> TableName:
     return TableName(table.db.casefold() or None, table.name.casefold())
+
+
+def _is_variable(into: exp.Into) -> bool:
+    """MySQL's `SELECT x INTO @y` makes no table."""
+    return isinstance(into.this, exp.Table) and isinstance(into.this.this, exp.Parameter)
 
 
 def _is_read(table: exp.Table) -> bool:

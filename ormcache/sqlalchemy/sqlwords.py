@@ -38,18 +38,6 @@ def by_first_word(word: str, statement: Statement, dialect: str, inner: Inner) -
     return handler(word, statement, dialect, inner) if handler else None
 
 
-def has_body(sql: str) -> bool:
-    """Whether the text creates a routine, whose body has semicolons of its own."""
-    return _WITH_BODY.match(sql) is not None
-
-
-_WITH_BODY: Final = re.compile(
-    r"\s*(?:begin\s+not\s+atomic\b"
-    r"|(?:create|alter)\b[^;]*?\b(?:function|procedure|trigger|event|package)\b)",
-    re.IGNORECASE,
-)
-
-
 def _matched(pattern: str, text: str) -> re.Match[str] | None:
     return re.match(pattern, text, re.IGNORECASE | re.DOTALL)
 

@@ -17,7 +17,8 @@ def stock(app: App) -> None:
         session.add(Category(id=1, name="tea"))
         session.flush()
         session.add_all(
-            Product(id=i, category_id=1, name=f"tea {i}", price=Decimal(f"{i}.50")) for i in (1, 2, 3)
+            Product(id=i, category_id=1, name=f"tea {i}", price=Decimal(f"{i}.50"))
+            for i in (1, 2, 3)
         )
         session.commit()
     app.sent_since()
@@ -46,10 +47,22 @@ def test_relationships_joins_and_text_are_hits(app: App):
         with app.Session() as session:
             lazy = [p.name for p in session.get(Category, 1).products]
             eager = session.scalars(select(Category).options(selectinload(Category.products))).all()
-            joined = session.scalars(select(Product).options(joinedload(Product.category))).unique().all()
+            joined = (
+                session.scalars(select(Product).options(joinedload(Product.category)))
+                .unique()
+                .all()
+            )
             count = session.scalar(select(func.count()).select_from(Product))
-            raw = session.execute(text("SELECT name FROM products WHERE id = :id"), {"id": 3}).scalar()
-            return [lazy, [len(c.products) for c in eager], [p.category.name for p in joined], count, raw]
+            raw = session.execute(
+                text("SELECT name FROM products WHERE id = :id"), {"id": 3}
+            ).scalar()
+            return [
+                lazy,
+                [len(c.products) for c in eager],
+                [p.category.name for p in joined],
+                count,
+                raw,
+            ]
 
     first = read()
     app.log.outcomes()

@@ -1,0 +1,42 @@
+"""
+Placeholders, comments and literals of every dialect.
+"""
+
+import pytest
+
+from ormcache.sqlalchemy.sqltext import Kind, SqlFacts, TableName, analyze
+
+A = frozenset({TableName(None, "a")})
+READ_A = SqlFacts(Kind.READ, reads=A)
+WRITE_A = SqlFacts(Kind.WRITE, writes=A, uncacheable="not a read")
+
+
+@pytest.mark.parametrize(
+    ("paramstyle", "dialect", "sql"),
+    [
+        ("format", "postgresql", "SELECT x FROM a WHERE x = %s"),
+        ("format", "postgresql", "SELECT x FROM a WHERE x = %b AND y = %t"),
+        ("pyformat", "postgresql", "SELECT x FROM a WHERE x = %(a b)s::VARCHAR AND y=%(c)s"),
+        ("numeric_dollar", "postgresql", "SELECT x FROM a WHERE x = $1::INTEGER AND y = $2"),
+        ("named", "postgresql", "SELECT x::text FROM a WHERE x = :n::int AND y = :m"),
+        ("numeric", "postgresql", "SELECT x::text FROM a WHERE x = :1 AND y = :2"),
+        ("qmark", "mysql", "SELECT x FROM a WHERE x = ? AND y IN (?, ?)"),
+        ("format", "mysql", "SELECT x FROM a WHERE x IN (%s, %s) LIMIT %s, %s"),
+        ("qmark", "sqlite", "SELECT x FROM a WHERE x = ?2 AND y = @b AND z = $c"),
+        ("named", "sqlite", "SELECT x FROM a WHERE x = :n"),
+    ],
+)
+def test_every_paramstyle_is_understood(paramstyle: str, dialect: str, sql: str) -> None:
+    assert analyze(sql, dialect, paramstyle) == READ_A
+
+
+def test_a_long_list_of_values_is_like_a_short_one() -> None:
+    many = ", ".join(f"(%(a{i})s, %(b{i})s::INTEGER, %(c{i})s)" for i in range(5_000))
+    assert analyze(f"INSERT INTO a VALUES {many}", "postgresql", "pyformat") == WRITE_A
+    wide = ", ".join("%s" for _ in range(50_000))
+    assert analyze(f"SELECT x FROM a WHERE x IN ({wide})", "mysql", "format") == READ_A
+
+
+def test_deep_nesting_does_not_raise() -> None:
+    deep = "(" * 5_000 + "SELECT 1" + ")" * 5_000
+    assert analyze(deep, "postgresql", "").uncacheable == "not parsable"

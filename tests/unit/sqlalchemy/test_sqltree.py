@@ -1,0 +1,158 @@
+"""
+Nothing hides in a corner of the grammar.
+"""
+
+import pytest
+
+from ormcache.sqlalchemy.sqltext import Kind, TableName, analyze
+
+# Wherever an expression may stand, a call in it is found.
+PLACES = [
+    ("postgresql", "SELECT zzz(1)"),
+    ("postgresql", "SELECT (zzz(1)).*"),
+    ("postgresql", "SELECT (zzz(1)).x.y"),
+    ("postgresql", "SELECT x[zzz(1)] FROM a"),
+    ("postgresql", "SELECT x[1:zzz(1)] FROM a"),
+    ("postgresql", "SELECT zzz(VARIADIC x) FROM a"),
+    ("postgresql", "SELECT zzz(p => 1, q => 2)"),
+    ("postgresql", "SELECT zzz(p := 1)"),
+    (
+        "postgresql",
+        "SELECT zzz(DISTINCT x ORDER BY y) FILTER (WHERE z) OVER w FROM a WINDOW w AS ()",
+    ),
+    ("postgresql", "SELECT count(*) FILTER (WHERE zzz(1)) FROM a"),
+    ("postgresql", "SELECT sum(x) OVER (PARTITION BY zzz(1)) FROM a"),
+    ("postgresql", "SELECT sum(x) OVER w FROM a WINDOW w AS (ORDER BY zzz(1))"),
+    ("postgresql", "SELECT sum(x) OVER (ROWS BETWEEN zzz(1) PRECEDING AND CURRENT ROW) FROM a"),
+    ("postgresql", "SELECT percentile_cont(zzz(1)) WITHIN GROUP (ORDER BY x) FROM a"),
+    ("postgresql", "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY zzz(1)) FROM a"),
+    ("postgresql", "SELECT DISTINCT ON (zzz(1)) x FROM a"),
+    ("postgresql", "SELECT x FROM a GROUP BY GROUPING SETS ((zzz(1)), ())"),
+    ("postgresql", "SELECT x FROM a GROUP BY ROLLUP (zzz(1))"),
+    ("postgresql", "SELECT x FROM a GROUP BY x HAVING zzz(1)"),
+    ("postgresql", "SELECT x FROM a ORDER BY zzz(1) DESC NULLS LAST"),
+    ("postgresql", "SELECT x FROM a LIMIT zzz(1)"),
+    ("postgresql", "SELECT x FROM a OFFSET zzz(1)"),
+    ("postgresql", "SELECT x FROM a FETCH FIRST (zzz(1)) ROWS ONLY"),
+    ("postgresql", "SELECT ARRAY[zzz(1)], ARRAY(SELECT 1)"),
+    ("postgresql", "SELECT ARRAY(SELECT zzz(1))"),
+    ("postgresql", "SELECT ROW(zzz(1))"),
+    ("postgresql", "SELECT CASE zzz(1) WHEN 1 THEN 2 END"),
+    ("postgresql", "SELECT CASE WHEN true THEN 2 ELSE zzz(1) END"),
+    ("postgresql", "SELECT zzz(1)::int"),
+    ("postgresql", "SELECT CAST(zzz(1) AS int)"),
+    ("postgresql", "SELECT x AT TIME ZONE zzz(1) FROM a"),
+    ("postgresql", 'SELECT x COLLATE "C" || zzz(1) FROM a'),
+    ("postgresql", "SELECT extract(year FROM zzz(1))"),
+    ("postgresql", "SELECT trim(zzz(1) FROM x) FROM a"),
+    ("postgresql", "SELECT substring(x FROM zzz(1)) FROM a"),
+    ("postgresql", "SELECT substring(x SIMILAR zzz(1) ESCAPE 'x') FROM a"),
+    ("postgresql", "SELECT overlay(x PLACING 'y' FROM zzz(1)) FROM a"),
+    ("postgresql", "SELECT position(zzz(1) IN x) FROM a"),
+    ("postgresql", "SELECT json_object('k' : zzz(1))"),
+    ("postgresql", "SELECT json_object('k' VALUE zzz(1))"),
+    ("postgresql", "SELECT xmlelement(name x, xmlattributes(zzz(1) AS y))"),
+    ("postgresql", "SELECT x LIKE y ESCAPE zzz(1) FROM a"),
+    ("postgresql", "SELECT x OPERATOR(pg_catalog.+) zzz(1) FROM a"),
+    ("postgresql", "SELECT x = ANY(zzz(1)) FROM a"),
+    ("postgresql", "SELECT x BETWEEN SYMMETRIC 1 AND zzz(1) FROM a"),
+    ("postgresql", "SELECT (x, y) OVERLAPS (z, zzz(1)) FROM a"),
+    ("postgresql", "SELECT x IS DISTINCT FROM zzz(1) FROM a"),
+    ("postgresql", "SELECT - zzz(1), @ x FROM a"),
+    ("postgresql", "SELECT x FROM a JOIN b ON zzz(1)"),
+    ("postgresql", "SELECT x FROM a, LATERAL zzz(a.x) AS f(y int)"),
+    ("postgresql", "SELECT x FROM a LEFT JOIN LATERAL zzz(a.x) WITH ORDINALITY ON true"),
+    ("postgresql", "SELECT x FROM ROWS FROM (zzz(1), generate_series(1, 2)) AS f"),
+    ("postgresql", "SELECT x FROM generate_series(1, zzz(1)) g"),
+    ("postgresql", "SELECT x FROM unnest(zzz(1)) u"),
+    ("postgresql", "SELECT x FROM (VALUES (1, zzz(1))) v(x, y)"),
+    ("postgresql", "SELECT x FROM xmltable('/a' PASSING zzz(1) COLUMNS y int)"),
+    ("postgresql", "VALUES (zzz(1))"),
+    ("postgresql", "WITH c AS (SELECT zzz(1)) SELECT 1 FROM c"),
+    ("postgresql", "SELECT 1 UNION SELECT zzz(1)"),
+    ("postgresql", 'SELECT "zzz"(1)'),
+    ("postgresql", "SELECT /* c */ zzz /* c */ ( /* c */ 1)"),
+    ("postgresql", "SELECT E'\\'' || zzz(1) || ''"),
+    ("postgresql", "SELECT '\\' || zzz(1) || ''"),
+    ("postgresql", "SELECT $a$ ' $a$ || zzz(1) || ''"),
+    ("postgresql", "SELECT x -- '\n, zzz(1) -- '\nFROM a"),
+    ("postgresql", "INSERT INTO a VALUES (1) ON CONFLICT (x) DO UPDATE SET y = zzz(1)"),
+    ("postgresql", "INSERT INTO a VALUES (1) ON CONFLICT (x) DO UPDATE SET y = 1 WHERE zzz(1)"),
+    ("postgresql", "INSERT INTO a VALUES (1) RETURNING zzz(1)"),
+    ("postgresql", "UPDATE a SET (x, y) = (SELECT 1, zzz(1))"),
+    ("postgresql", "MERGE INTO a USING b ON true WHEN MATCHED AND zzz(1) THEN DELETE"),
+    ("postgresql", "MERGE INTO a USING b ON true WHEN NOT MATCHED THEN INSERT VALUES (zzz(1))"),
+    ("postgresql", "EXPLAIN ANALYZE SELECT zzz(1)"),
+    ("postgresql", "DECLARE c CURSOR WITH HOLD FOR SELECT zzz(1)"),
+    ("postgresql", "COPY (SELECT zzz(1)) TO STDOUT"),
+    ("postgresql", "SELECT 1; SELECT zzz(1)"),
+    ("mysql", "SELECT x + INTERVAL zzz(1) DAY FROM a"),
+    ("mysql", "SELECT GROUP_CONCAT(zzz(1) SEPARATOR ',') FROM a"),
+    ("mysql", "SELECT IF(zzz(1), 2, 3)"),
+    ("mysql", "SELECT CONVERT(zzz(1) USING utf8mb4)"),
+    ("mysql", "SELECT MATCH (x) AGAINST (zzz(1)) FROM a"),
+    ("mysql", "SELECT * FROM JSON_TABLE(zzz(1), '$' COLUMNS (x INT PATH '$.x')) j"),
+    ("mysql", "SELECT * FROM a WHERE x = zzz (1)"),
+    ("mysql", "SELECT 5--zzz(1)"),
+    ("mysql", "SELECT 'a\\'' , zzz(1), ''"),
+    ("mysql", 'SELECT "\'", zzz(1), "\'"'),
+    ("mysql", "INSERT INTO a SET x = zzz(1)"),
+    ("mysql", "INSERT INTO a (x) VALUES (1) ON DUPLICATE KEY UPDATE x = zzz(1)"),
+    ("mysql", "DELETE FROM a WHERE x = 1 ORDER BY zzz(1) LIMIT 2"),
+    ("sqlite", "SELECT x FROM a WHERE x IS NOT zzz(1)"),
+    ("sqlite", "SELECT x FROM a, zzz(1)"),
+    ("sqlite", "SELECT [x] || '\\' || zzz(1) || '' FROM a"),
+    ("sqlite", "SELECT CAST(zzz(1) AS TEXT)"),
+    ("sqlite", "SELECT x GLOB zzz(1) FROM a"),
+    ("sqlite", "SELECT x FROM a LIMIT 1, zzz(1)"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "sql"), PLACES)
+def test_a_call_is_found_anywhere(dialect: str, sql: str) -> None:
+    facts = analyze(sql, dialect, "")
+    assert "zzz" in facts.functions or facts.writes is None
+    assert facts.uncacheable is not None
+
+
+READING = [
+    ("postgresql", "SELECT * FROM (zzz CROSS JOIN b)"),
+    ("postgresql", "SELECT * FROM b, (SELECT * FROM zzz) s"),
+    ("postgresql", "SELECT * FROM b NATURAL JOIN zzz"),
+    ("postgresql", "SELECT * FROM ((SELECT * FROM zzz))"),
+    ("postgresql", "SELECT x FROM b ORDER BY (SELECT 1 FROM zzz)"),
+    ("postgresql", "SELECT x FROM b LIMIT (SELECT 1 FROM zzz)"),
+    ("postgresql", "SELECT sum(x) FILTER (WHERE EXISTS (TABLE zzz)) FROM b"),
+    ("postgresql", "SELECT x IN (TABLE zzz) FROM b"),
+    ("postgresql", "SELECT x = ALL (SELECT y FROM zzz) FROM b"),
+    ("postgresql", "SELECT ARRAY(SELECT y FROM zzz)"),
+    ("postgresql", "SELECT coalesce((SELECT y FROM zzz), 1)"),
+    ("postgresql", "SELECT * FROM b JOIN LATERAL (SELECT * FROM zzz WHERE zzz.x = b.x) s ON true"),
+    ("postgresql", "SELECT * FROM zzz AS b(x, y)"),
+    ("postgresql", "SELECT * FROM zzz *"),
+    ("postgresql", 'SELECT * FROM "zzz" "b"'),
+    ("postgresql", "WITH c AS (SELECT 1), d AS (SELECT * FROM zzz) SELECT * FROM c"),
+    ("postgresql", "WITH zzz AS (SELECT * FROM zzz) SELECT * FROM zzz"),
+    ("postgresql", "WITH c AS (WITH zzz AS (SELECT 1) SELECT * FROM zzz) SELECT * FROM zzz"),
+    ("postgresql", "SELECT * FROM b WHERE x = (SELECT max(y) FROM zzz WHERE zzz.i = b.i)"),
+    ("postgresql", "INSERT INTO b WITH c AS (SELECT * FROM zzz) SELECT * FROM c"),
+    ("postgresql", "INSERT INTO b TABLE zzz"),
+    ("postgresql", "INSERT INTO b VALUES ((SELECT x FROM zzz))"),
+    ("postgresql", "UPDATE b SET x = 1 FROM c JOIN zzz ON true"),
+    ("postgresql", "DELETE FROM b USING c, zzz"),
+    ("mysql", "SELECT * FROM (b, zzz)"),
+    ("mysql", "SELECT * FROM b, zzz AS c USE INDEX (i)"),
+    ("mysql", "SELECT * FROM b STRAIGHT_JOIN zzz"),
+    ("mysql", "SELECT * FROM zzz PARTITION (p0)"),
+    ("mysql", "UPDATE b SET x = (SELECT y FROM zzz)"),
+    ("sqlite", "SELECT * FROM b, zzz NOT INDEXED"),
+    ("sqlite", "SELECT x IN zzz FROM b"),
+    ("sqlite", "WITH c AS NOT MATERIALIZED (SELECT * FROM zzz) SELECT * FROM c"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "sql"), READING)
+def test_a_table_is_found_anywhere(dialect: str, sql: str) -> None:
+    facts = analyze(sql, dialect, "")
+    unusable = facts.kind is Kind.READ and facts.uncacheable == "not parsable"
+    assert TableName(None, "zzz") in facts.reads or facts.writes is None or unusable
