@@ -2,10 +2,10 @@
 What can go wrong, and whose fault is it?
 
     OrmcacheError
-    ├── ConfigurationError      the caller's: a setting, name or URL is wrong; raised at configuration time
-    ├── StoreError              the store's: unreachable, slow, full, or answering nonsense; never leaves a read
-    ├── Unstorable              the value's: it cannot be stored exactly, so the result is not cached
-    └── Undecodable             the bytes': altered, truncated, foreign or of an older format; always a miss
+    ├── ConfigurationError    the caller's: a setting, name or URL is wrong; when configuring
+    ├── StoreError            the store's: unreachable, slow, full, or talking nonsense
+    ├── Unstorable            the value's: it cannot be stored exactly, so it is not cached
+    └── Undecodable           the bytes': altered, truncated, foreign or older; always a miss
 
 Only `ConfigurationError` reaches an application. A read never raises because of the cache.
 """

@@ -44,7 +44,7 @@ __all__ = ["Snapshot", "Verdict", "judge"]
 
 class Verdict(NamedTuple):
     """
-    What to do with a read: serve the entry (`HIT`), or ask the database and, unless bypassing, fill.
+    What to do with a read: serve (`HIT`), or ask the database and, unless bypassing, fill.
     """
 
     outcome: Outcome
@@ -67,7 +67,7 @@ def judge(
     """
     Return the verdict over an entry's tokens (None: there is no entry) and the scopes' states.
     """
-    if any([state.in_doubt for state in states]):
+    if any(state.in_doubt for state in states):
         return _IN_DOUBT
     if snapshot is not None and not snapshot.covers(scopes, states):
         return _SNAPSHOT

@@ -24,6 +24,7 @@ class ConnectionState:
 
     __slots__ = (
         "asked",
+        "began_with",
         "committing",
         "identity",
         "loading",
@@ -47,6 +48,8 @@ class ConnectionState:
         """Whether a BEGIN was sent as SQL: then autocommit does not commit each statement."""
         self.asked = False
         """Whether questions of our own were sent in this transaction: its snapshot is taken."""
+        self.began_with: str | None = None
+        """The savepoint that began the transaction: SQLite commits when it is released."""
         self.xid: object = None
         """The two-phase transaction in progress."""
 
@@ -80,4 +83,5 @@ class ConnectionState:
         self.snapshot = None
         self.manual = False
         self.asked = False
+        self.began_with = None
         self.xid = None

@@ -144,7 +144,8 @@ def _sqlite_in_memory(engine: Engine, session: str) -> Identity:
 def _driver(dialect: Dialect) -> str:
     # Drivers return different types for the same column; so may a JSON deserializer.
     loads = getattr(dialect, "_json_deserializer", None)
-    return f"{dialect.name}+{dialect.driver}/{getattr(loads, '__module__', '')}.{getattr(loads, '__qualname__', '')}"
+    named = f"{getattr(loads, '__module__', '')}.{getattr(loads, '__qualname__', '')}"
+    return f"{dialect.name}+{dialect.driver}/{named}"
 
 
 def _level(said: str) -> str:

@@ -6,7 +6,7 @@ What did the caller of this one statement ask for?
     stmt.execution_options(ormcache=30)                     cache with a ttl of 30 seconds
     stmt.execution_options(ormcache={"max_rows": 50_000})   the policy with settings replaced
     stmt.execution_options(ormcache=Policy(...))            this policy
-    stmt.execution_options(ormcache_tables=["orders"])      what it reads or changes, instead of parsing
+    stmt.execution_options(ormcache_tables=["orders"])      what it reads or changes
 """
 
 from __future__ import annotations

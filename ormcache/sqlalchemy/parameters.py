@@ -10,6 +10,9 @@ from ormcache.fingerprint import NoIdentityError, canonical
 
 __all__ = ["canonical_parameters"]
 
+_JSON = ("psycopg.types.json", "psycopg2._json")
+_RANGES = ("psycopg.types.range", "psycopg2._range")
+
 
 def canonical_parameters(parameters: Any) -> str:
     """
@@ -31,15 +34,13 @@ def _one(value: Any) -> str:
     Return the text for one parameter, with the wrappers that drivers give JSON and ranges.
     """
     kind = type(value)
-    module = kind.__module__
-    if module.startswith(("psycopg.types.json", "psycopg2._json")):
-        content = value.obj if hasattr(value, "obj") else value.adapted
-        return f"{kind.__name__}({canonical(content)})"
-    if module.startswith(
-        ("psycopg.types.range", "psycopg2._range", "sqlalchemy.dialects.postgresql")
-    ) and hasattr(value, "lower"):
-        bounds = getattr(value, "bounds", None) or getattr(value, "_bounds", None)
-        return f"{module}.{kind.__name__}({canonical(value.lower)},{canonical(value.upper)},{bounds},{value.isempty if hasattr(value, 'isempty') else value.is_empty})"
     if kind is list:
         return f"[{','.join(_one(v) for v in value)}]"
+    if kind.__module__.startswith(_JSON):
+        content = value.obj if hasattr(value, "obj") else value.adapted
+        return f"{kind.__name__}({canonical(content)})"
+    if kind.__module__.startswith(_RANGES) and hasattr(value, "upper_inc"):
+        ends = canonical((value.lower, value.upper))
+        marks = (value.lower_inc, value.upper_inc, getattr(value, "isempty", None))
+        return f"{kind.__module__}.{kind.__qualname__}({ends},{marks})"
     return canonical(value)

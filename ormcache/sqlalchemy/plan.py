@@ -72,6 +72,7 @@ def make_plan(
     """
     declared = declared_tables(options["ormcache_tables"]) if "ormcache_tables" in options else None
     named = facts.reads if declared is None or facts.kind is not Kind.READ else declared
+    lacking = ", ".join(sorted(_readable(t) for t in named if policies.for_table(*t) is None))
     policy = _policy(named, policies, options.get("ormcache"))
     depends_on = declared_tables(policy.depends_on) if policy else frozenset()
     sources = _placed(named | depends_on, catalog, any_schema=any_schema)
@@ -87,7 +88,7 @@ def make_plan(
         writes=frozenset({whole}) if written is None else _scopes(identity, written),
         policy=policy,
         refusal=_refusal(
-            facts, named, policy, identity, catalog, unresolvable, declared is not None
+            facts, named, policy, lacking, identity, catalog, unresolvable, declared is not None
         ),
         key=digest((str(FORMAT), identity.database, identity.session, layout, *reads)),
         commits_itself=not catalog.nontransactional.isdisjoint(written or ()),
@@ -127,6 +128,7 @@ def _refusal(
     facts: SqlFacts,
     named: frozenset[TableName],
     policy: Policy | None,
+    lacking: str,
     identity: Identity,
     catalog: Catalog,
     unresolvable: str | None,
@@ -139,7 +141,7 @@ def _refusal(
     if facts.uncacheable is not None and not (declared and _only_unknown(facts)):
         return Reason.STATEMENT, facts.uncacheable
     if policy is None:
-        return Reason.NO_POLICY, ", ".join(sorted(_readable(t) for t in named)) or "reads no table"
+        return Reason.NO_POLICY, lacking or "reads no table"
     if not policy.enabled:
         return Reason.NEVER, ""
     if not named:

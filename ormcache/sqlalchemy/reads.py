@@ -4,7 +4,6 @@ The way of one read through the SQLAlchemy edge: plan, fingerprint, ask the core
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
@@ -12,6 +11,7 @@ from ormcache.fingerprint import NoIdentityError, digest
 from ormcache.model import Outcome, Reason
 from ormcache.reading import Answer, ReadRequest, read
 
+from .functions import names_relative_time
 from .isolation import Level, level_of, reads_snapshot
 from .parameters import canonical_parameters
 from .replay import ReplayCursor, buffer_rows
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_read", "may_be_cached"]
 
-log = logging.getLogger("ormcache")
+# These take 'now' and the like for a time wherever one is expected.
+_READS_NOW = ("postgresql", "sqlite")
 
 
 def may_be_cached(statement: Any, options: Any) -> bool:
@@ -135,6 +136,8 @@ class _Read:
                 return Reason.SESSION_STATE, name
         if state.touched.overlaps(plan.reads):
             return Reason.OWN_WRITES, ""
+        if self._attached.dialect.name in _READS_NOW and _names_the_present(context.parameters[0]):
+            return Reason.PARAMETERS, "a string that may mean the present, such as 'now'"
         if level_of(self._attached, self._connection, state) is Level.NEVER:
             return Reason.ISOLATION, ""
         return None
@@ -215,6 +218,11 @@ class _Read:
             store_seconds=store_seconds,
             database_seconds=database_seconds,
         )
+
+
+def _names_the_present(parameters: Any) -> bool:
+    values = parameters.values() if isinstance(parameters, dict) else parameters
+    return any(type(value) is str and names_relative_time(value) for value in values)
 
 
 def _asks_for_fresh_objects(context: DefaultExecutionContext) -> str | None:

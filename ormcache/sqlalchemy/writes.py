@@ -236,9 +236,14 @@ class DialectHooks:
 
     def _savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_savepoint(connection: Connection, name: str) -> None:
+            state = self._attached.state_of(connection.connection)
+            dbapi = connection.connection.dbapi_connection
+            begins = self._dialect.name == "sqlite" and not getattr(dbapi, "in_transaction", True)
             original(connection, name)
-            if (state := self._attached.state_of(connection.connection)) is not None:
+            if state is not None:
                 state.touched.savepoint(name)
+                if begins:
+                    state.began_with = name
 
         return do_savepoint
 
@@ -253,9 +258,15 @@ class DialectHooks:
 
     def _release_savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_release_savepoint(connection: Connection, name: str) -> None:
+            state = self._attached.state_of(connection.connection)
+            if state is not None and state.began_with == name:
+                return self._commit_now(
+                    state, state.touched.all(), lambda: original(connection, name)
+                )
             original(connection, name)
-            if (state := self._attached.state_of(connection.connection)) is not None:
+            if state is not None:
                 state.touched.release(name)
+            return None
 
         return do_release_savepoint
 

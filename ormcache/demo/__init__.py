@@ -1,0 +1,18 @@
+"""
+What does the cache do for an application, shown on real data and real servers?
+
+The 336,776 flights that left New York in 2013, in PostgreSQL, read through SQLAlchemy twice by the
+same sequence of reads and writes: once from the database, once through ormcache.
+
+    models      the tables, each with a policy
+    data        the data set's files into the tables
+    workload    the reads and the writes
+    measure     a sequence carried out, timed and compared; a change seen by another application
+    statements  what PostgreSQL says it has done meanwhile
+    servers     where PostgreSQL and Valkey come from, and who tidies up
+    report      the table
+    picture     the picture
+
+`ormcache demo` puts them together, in `ormcache/cli/demo.py`. Importing this folder installs and
+imports nothing.
+"""
