@@ -136,7 +136,7 @@ def _binds(target: Any) -> Iterator[Engine]:
     if isinstance(target, sessionmaker):
         given = [target.kw.get("bind"), *(target.kw.get("binds") or {}).values()]
     elif isinstance(target, Session):
-        given = [target.bind, *target._Session__binds.values()]  # type: ignore[attr-defined]  # no public list
+        given = [target.bind]
     else:
         given = []
     for bind in given:

@@ -29,10 +29,10 @@ from ormcache import Outcome, Policy
 from ormcache.testing import servers
 from tests.fixtures.apps import App, Database
 
-READS = 4000
+READS = 20_000
 READERS = 2
 ENTRIES = 5
-READS_PER_COMMIT = 30
+READS_PER_COMMIT = 50
 NEVER_COMMITTED = 1_000_000_000
 
 spawn: SpawnContext = multiprocessing.get_context("spawn")
@@ -253,7 +253,7 @@ def read(case: Case, shared: Shared, seed: int) -> Seen:
         # What a transaction sees may be fixed when it begins, but never before.
         floor = [max(pair) for pair in zip(known, shared.committed, strict=True)]
         with app.Session() as session:
-            for way in chance.sample(READS_OF, chance.randint(2, 4)):
+            for way in chance.sample(READS_OF, chance.randint(3, 6)):
                 if case.isolation_level == "READ COMMITTED":
                     session.expire_all()
                     floor = [max(pair) for pair in zip(known, shared.committed, strict=True)]
@@ -339,7 +339,7 @@ def test_no_read_is_older_than_a_commit_that_had_returned(
     assert wrong == []
     assert reads >= READS
     # Fewer would prove little: the writer must have been busy, and the cache must have answered.
-    assert commits >= 3
+    assert commits >= 300
     assert hits >= reads // 5
 
 

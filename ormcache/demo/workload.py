@@ -1,0 +1,349 @@
+"""
+What does an application ask its database, and what does it change?
+
+A sequence of steps, each in a session of its own, as a web application has one per request. The
+same seed over the same data gives the same sequence, so that it can be carried out twice. Some
+flights, days and airports are asked for far more often than others: the n-th most popular one about
+1/n times as often as the first.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+
+from .models import Airline, Airport, Base, Flight, Plane, Weather
+
+__all__ = ["Kind", "Read", "Step", "Subjects", "Write", "reads_in", "sequence", "subjects"]
+
+
+class Kind(enum.Enum):
+    """
+    What a step is for.
+    """
+
+    LOOKUP = "lookup"
+    LIST = "list"
+    AGGREGATE = "aggregate"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """
+    One question; its answer consists of plain values, which can be compared.
+    """
+
+    kind: Kind
+    question: Callable[..., object]
+    parameters: tuple[Any, ...]
+
+    def __call__(self, session: Session) -> object:
+        return self.question(session, *self.parameters)
+
+    def __str__(self) -> str:
+        return f"{self.question.__name__}{self.parameters!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """
+    One row changed, and the change committed.
+    """
+
+    model: type[Base]
+    key: Any
+    attribute: str
+    value: int
+    kind = Kind.WRITE
+
+    def __call__(self, session: Session) -> object:
+        setattr(session.get_one(self.model, self.key), self.attribute, self.value)
+        session.commit()
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.model.__name__} {self.key!r}: {self.attribute} = {self.value}"
+
+
+Step = Read | Write
+
+
+# -- lookups: one row by its primary key ---------------------------------------------------------
+
+
+def flight(session: Session, key: int) -> object:
+    """
+    One flight.
+    """
+    found = session.get_one(Flight, key)
+    return found.carrier, found.flight, found.time_hour, found.dep_delay, found.arr_delay
+
+
+def plane(session: Session, tailnum: str) -> object:
+    """
+    One plane.
+    """
+    found = session.get_one(Plane, tailnum)
+    return found.manufacturer, found.model, found.year, found.seats
+
+
+def airport(session: Session, faa: str) -> object:
+    """
+    One airport.
+    """
+    found = session.get_one(Airport, faa)
+    return found.name, found.lat, found.lon, found.alt, found.tzone
+
+
+def weather(session: Session, key: tuple[str, Any]) -> object:
+    """
+    One hour's weather.
+    """
+    found = session.get_one(Weather, key)
+    return found.temp, found.wind_dir, found.wind_speed, found.visib
+
+
+# -- lists: some rows with what belongs to them --------------------------------------------------
+
+
+def departures(session: Session, origin: str, month: int, day: int) -> object:
+    """
+    The first departures of a day, with airline, plane and destination.
+    """
+    found = session.scalars(
+        select(Flight)
+        .options(
+            joinedload(Flight.airline), selectinload(Flight.plane), joinedload(Flight.destination)
+        )
+        .where(Flight.origin == origin, Flight.month == month, Flight.day == day)
+        .order_by(Flight.sched_dep_time, Flight.id)
+        .limit(25)
+    )
+    return [
+        (
+            *(row.sched_dep_time, row.dep_delay, row.airline.name, row.flight),
+            *(row.plane and row.plane.model, row.destination and row.destination.name),
+        )
+        for row in found
+    ]
+
+
+def rotation(session: Session, tailnum: str) -> object:
+    """
+    Everything a plane has flown, loaded with it.
+    """
+    found = session.scalars(
+        select(Plane).options(selectinload(Plane.flights)).where(Plane.tailnum == tailnum)
+    ).one()
+    return found.model, found.seats, [(row.id, row.dest, row.arr_delay) for row in found.flights]
+
+
+def held_up(session: Session, origin: str, month: int, day: int) -> object:
+    """
+    The longest delays of a day beside the weather at the hour of departure.
+    """
+    found = session.execute(
+        select(Flight, Weather)
+        .join(
+            Weather, and_(Weather.origin == Flight.origin, Weather.time_hour == Flight.time_hour)
+        )
+        .where(Flight.origin == origin, Flight.month == month, Flight.day == day)
+        .where(Flight.dep_delay.is_not(None))
+        .order_by(Flight.dep_delay.desc(), Flight.id)
+        .limit(20)
+    )
+    return [(row.id, row.dep_delay, sky.wind_speed, sky.visib) for row, sky in found]
+
+
+# -- aggregates: a few numbers out of many rows --------------------------------------------------
+
+
+def punctuality(session: Session, month: int) -> object:
+    """
+    How late each airline was in a month.
+    """
+    late = func.percentile_cont(0.9).within_group(Flight.arr_delay)
+    found = session.execute(
+        select(Airline.name, func.count(), func.avg(Flight.arr_delay), late)
+        .join(Flight.airline)
+        .where(Flight.month == month)
+        .group_by(Airline.carrier, Airline.name)
+        .order_by(Airline.name)
+    )
+    return [tuple(row) for row in found]
+
+
+def busiest(session: Session, origin: str) -> object:
+    """
+    Where most flights from an airport went, with how many seats.
+    """
+    flights = func.count()
+    found = session.execute(
+        select(Airport.name, flights, func.sum(Plane.seats), func.avg(Flight.air_time))
+        .select_from(Flight)
+        .join(Flight.destination)
+        .join(Flight.plane)
+        .where(Flight.origin == origin)
+        .group_by(Airport.faa, Airport.name)
+        .order_by(flights.desc(), Airport.name)
+        .limit(15)
+    )
+    return [tuple(row) for row in found]
+
+
+def wind(session: Session, origin: str) -> object:
+    """
+    How the wind delays departures.
+    """
+    force = func.width_bucket(Weather.wind_speed, 0, 40, 8)
+    found = session.execute(
+        select(force, func.count(), func.avg(Flight.dep_delay))
+        .select_from(Flight)
+        .join(
+            Weather, and_(Weather.origin == Flight.origin, Weather.time_hour == Flight.time_hour)
+        )
+        .where(Flight.origin == origin)
+        .group_by(force)
+        .order_by(force)
+    )
+    return [tuple(row) for row in found]
+
+
+# -- the mix -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """
+    What can be asked for: each list in the order of its keys.
+    """
+
+    flights: Sequence[int]
+    planes: Sequence[str]
+    airports: Sequence[str]
+    hours: Sequence[tuple[str, Any]]
+    days: Sequence[tuple[str, int, int]]
+    months: Sequence[int]
+    origins: Sequence[str]
+
+
+def subjects(session: Session) -> Subjects:
+    """
+    Return what the tables hold.
+    """
+    days = select(Flight.origin, Flight.month, Flight.day).distinct().order_by(None)
+    found = sorted((origin, month, day) for origin, month, day in session.execute(days))
+    hours = select(Weather.origin, Weather.time_hour).where(
+        Weather.time_hour.in_(select(Flight.time_hour))
+    )
+    flown = select(Plane.tailnum).where(Plane.tailnum.in_(select(Flight.tailnum)))
+    return Subjects(
+        flights=range(1, session.scalars(select(func.count(Flight.id))).one() + 1),
+        planes=sorted(session.scalars(flown)),
+        airports=sorted(session.scalars(select(Airport.faa))),
+        hours=sorted((origin, hour) for origin, hour in session.execute(hours)),
+        days=found,
+        months=sorted({month for _, month, _ in found}),
+        origins=sorted({origin for origin, _, _ in found}),
+    )
+
+
+_WRITE_EVERY = 200
+"""Reads between two writes."""
+
+
+def sequence(known: Subjects, reads: int, seed: int = 2013) -> list[Step]:
+    """
+    Return *reads* reads, with a write after every 200 of them.
+
+    Each write stands between two reads of the row that it changes.
+    """
+    mix = _Mix(known, random.Random(seed))  # noqa: S311 - a workload, not a secret
+    steps: list[Step] = []
+    while (made := reads_in(steps)) < reads:
+        if reads - made >= 2 and made % _WRITE_EVERY == _WRITE_EVERY // 2:
+            steps += mix.change()
+        else:
+            steps.append(mix.read())
+    return steps
+
+
+def reads_in(steps: Sequence[Step]) -> int:
+    """
+    Return how many of *steps* are reads.
+    """
+    return sum(isinstance(step, Read) for step in steps)
+
+
+class _Mix:
+    """
+    Draws steps at random.
+    """
+
+    def __init__(self, known: Subjects, rng: random.Random) -> None:
+        self._rng = rng
+        flights = self._popular(known.flights)
+        planes = self._popular(known.planes)
+        airports = self._popular(known.airports)
+        hours = self._popular(known.hours)
+        days = self._popular(known.days)
+        months = self._popular(known.months)
+        origins = self._popular(known.origins)
+        # Of 100 reads, how many are which.
+        self._reads: list[tuple[int, Kind, Callable[..., object], Callable[[], Any]]] = [
+            (35, Kind.LOOKUP, flight, flights),
+            (15, Kind.LOOKUP, plane, planes),
+            (15, Kind.LOOKUP, airport, airports),
+            (5, Kind.LOOKUP, weather, hours),
+            (12, Kind.LIST, departures, days),
+            (4, Kind.LIST, rotation, planes),
+            (6, Kind.LIST, held_up, days),
+            (3, Kind.AGGREGATE, punctuality, months),
+            (3, Kind.AGGREGATE, busiest, origins),
+            (2, Kind.AGGREGATE, wind, origins),
+        ]
+        self._weights = [weight for weight, *_ in self._reads]
+        self._writes = itertools.cycle(
+            [
+                (weather, Weather, "wind_dir", hours),
+                (plane, Plane, "seats", planes),
+                (flight, Flight, "arr_delay", flights),
+                (airport, Airport, "alt", airports),
+            ]
+        )
+        # No row holds such a value: each write is a change.
+        self._values = itertools.count(10_000)
+
+    def read(self) -> Read:
+        """
+        Return one read.
+        """
+        [(_, kind, question, subject)] = self._rng.choices(self._reads, self._weights)
+        return _read(kind, question, subject())
+
+    def change(self) -> list[Step]:
+        """
+        Return a write between two reads of the row.
+        """
+        question, model, attribute, subject = next(self._writes)
+        key = subject()
+        read = Read(Kind.LOOKUP, question, (key,))
+        return [read, Write(model, key, attribute, next(self._values)), read]
+
+    def _popular(self, items: Sequence[Any], at_most: int = 2000) -> Callable[[], Any]:
+        ranked = self._rng.sample(items, min(len(items), at_most))
+        weights = list(itertools.accumulate(1 / rank for rank in range(1, len(ranked) + 1)))
+        return lambda: self._rng.choices(ranked, cum_weights=weights)[0]
+
+
+def _read(kind: Kind, question: Callable[..., object], subject: Any) -> Read:
+    several = question in (departures, held_up)
+    return Read(kind, question, subject if several else (subject,))
