@@ -112,7 +112,8 @@ class Cache:
         cls, url: str, *, namespace: str = "default", timeout: float = 0.05, **settings: Any
     ) -> Self:
         """
-        Return a cache on the store at *url*: `redis://`, `rediss://`, `unix://` or `memory://`.
+        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://` or
+        `memory://` (this process only).
 
         *namespace* keeps applications that share a server apart. *timeout* in seconds bounds every
         single operation of the store.

@@ -47,7 +47,9 @@ def commit(scopes: frozenset[Scope]) -> Generator[Effect, object, Committed]:
         yield from apply()
         return Committed(delivered=True)
     intent = Intent.of(scopes)
-    announced = yield from _attempt(announce(intent))
+    # An announce that was missed does no harm once the settle has arrived: the old entries are
+    # dead before commit() returns, which is all that was promised.
+    yield from _attempt(announce(intent))
     try:
         yield from apply()
     except GeneratorExit:
@@ -56,9 +58,7 @@ def commit(scopes: frozenset[Scope]) -> Generator[Effect, object, Committed]:
         yield from _attempt(settle(intent))
         raise
     settled = yield from _attempt(settle(intent))
-    # An announce that was missed does no harm once the settle has arrived: the old entries are
-    # dead before commit() returns, which is all that was promised.
-    return Committed(delivered=settled and announced)
+    return Committed(delivered=settled)
 
 
 def invalidate(scopes: frozenset[Scope]) -> Generator[Effect, object, Committed]:

@@ -256,23 +256,27 @@ def subjects(session: Session) -> Subjects:
     )
 
 
-_WRITE_EVERY = 200
-"""Reads between two writes."""
+_READS_PER_WRITE = 800
+_TABLES_WRITTEN = 4
+_POPULAR = 40
+"""Of how many flights, planes, days… the application's users want to know at present."""
 
 
 def sequence(known: Subjects, reads: int, seed: int = 2013) -> list[Step]:
     """
-    Return *reads* reads, with a write after every 200 of them.
+    Return *reads* reads with a write among every 800 of them, but at least four in all.
 
     Each write stands between two reads of the row that it changes.
     """
     mix = _Mix(known, random.Random(seed))  # noqa: S311 - a workload, not a secret
+    every = max(3, min(_READS_PER_WRITE, reads // _TABLES_WRITTEN))
     steps: list[Step] = []
-    while (made := reads_in(steps)) < reads:
-        if reads - made >= 2 and made % _WRITE_EVERY == _WRITE_EVERY // 2:
-            steps += mix.change()
-        else:
-            steps.append(mix.read())
+    for number in range(0, reads, every):
+        here = min(every, reads - number)
+        change = mix.change() if here == every else []
+        before = [mix.read() for _ in range((here - reads_in(change)) // 2)]
+        after = [mix.read() for _ in range(here - reads_in(change) - len(before))]
+        steps += [*before, *change, *after]
     return steps
 
 
@@ -299,15 +303,15 @@ class _Mix:
         origins = self._popular(known.origins)
         # Of 100 reads, how many are which.
         self._reads: list[tuple[int, Kind, Callable[..., object], Callable[[], Any]]] = [
-            (35, Kind.LOOKUP, flight, flights),
-            (15, Kind.LOOKUP, plane, planes),
+            (38, Kind.LOOKUP, flight, flights),
+            (18, Kind.LOOKUP, plane, planes),
             (15, Kind.LOOKUP, airport, airports),
-            (5, Kind.LOOKUP, weather, hours),
-            (12, Kind.LIST, departures, days),
-            (4, Kind.LIST, rotation, planes),
+            (3, Kind.LOOKUP, weather, hours),
+            (11, Kind.LIST, departures, days),
+            (3, Kind.LIST, rotation, planes),
             (6, Kind.LIST, held_up, days),
-            (3, Kind.AGGREGATE, punctuality, months),
-            (3, Kind.AGGREGATE, busiest, origins),
+            (2, Kind.AGGREGATE, punctuality, months),
+            (2, Kind.AGGREGATE, busiest, origins),
             (2, Kind.AGGREGATE, wind, origins),
         ]
         self._weights = [weight for weight, *_ in self._reads]
@@ -338,8 +342,8 @@ class _Mix:
         read = Read(Kind.LOOKUP, question, (key,))
         return [read, Write(model, key, attribute, next(self._values)), read]
 
-    def _popular(self, items: Sequence[Any], at_most: int = 2000) -> Callable[[], Any]:
-        ranked = self._rng.sample(items, min(len(items), at_most))
+    def _popular(self, items: Sequence[Any]) -> Callable[[], Any]:
+        ranked = self._rng.sample(items, min(len(items), _POPULAR))
         weights = list(itertools.accumulate(1 / rank for rank in range(1, len(ranked) + 1)))
         return lambda: self._rng.choices(ranked, cum_weights=weights)[0]
 

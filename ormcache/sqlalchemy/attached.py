@@ -19,7 +19,7 @@ from ormcache.model import Fetched, database_scope, table_scope
 from .catalog import Catalog, load_catalog
 from .connectionstate import ConnectionState
 from .identity import Identity, establish_identity
-from .options import check_options
+from .options import options_key, our_options
 from .plan import Plan, column_layout, make_plan
 from .sqltext import analyze
 
@@ -256,7 +256,7 @@ class Attached:
         Raises:
             ConfigurationError: The statement's options are wrong.
         """
-        ours = check_options(options)
+        ours = our_options(options)
         identity = state.identity or self.identity
         catalog = self.catalog
         if identity is None or catalog is None or (self._stale and connection is not None):
@@ -268,15 +268,12 @@ class Attached:
         any_schema = state.session.unknown is not None or "search_path" in state.session.settings
         policies = self.cache.policies()
         version = (policies.generation, catalog, identity, any_schema)
-        if ours:
-            said = {k: options[k] for k in ("ormcache", "ormcache_tables") if k in options}
-            return self._make(sql, compiled, said, identity, catalog, any_schema=any_schema)
         plans = self._text_plans if compiled is None else self._plans.setdefault(compiled, {})
-        key = sql if compiled is None else _translation(options)
+        key = (sql if compiled is None else _translation(options), options_key(ours))
         known = plans.get(key)
         if known is not None and known[0] == version:
             return known[1]
-        made = self._make(sql, compiled, {}, identity, catalog, any_schema=any_schema)
+        made = self._make(sql, compiled, ours, identity, catalog, any_schema=any_schema)
         if len(plans) >= _PLANS_PER_TEXT:
             plans.clear()
         plans[key] = (version, made)

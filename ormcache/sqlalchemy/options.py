@@ -22,23 +22,30 @@ from .facts import TableName
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["check_options", "declared_tables", "override"]
+__all__ = ["declared_tables", "options_key", "our_options", "override"]
 
 _KNOWN = ("ormcache", "ormcache_tables")
 
 
-def check_options(options: Mapping[str, Any]) -> bool:
+def our_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return whether any option is for us.
+    Return those execution options that are for us.
 
     Raises:
         ConfigurationError: One is meant for us and unknown.
     """
-    ours = [name for name in options if name.startswith("ormcache")]
+    ours = {name: said for name, said in options.items() if name.startswith("ormcache")}
     for name in ours:
         if name not in _KNOWN:
             raise ConfigurationError.unknown("execution option", name, _KNOWN)
-    return bool(ours)
+    return ours
+
+
+def options_key(ours: dict[str, Any]) -> str:
+    """
+    Return a text that two sets of our options share when they say the same.
+    """
+    return repr(sorted(ours.items())) if ours else ""
 
 
 def override(policy: Policy | None, said: Any) -> Policy | None:
