@@ -8,6 +8,7 @@ same sequence of reads and writes: once from the database, once through ormcache
     data        the data set's files into the tables
     workload    the reads and the writes
     measure     a sequence carried out, timed and compared; a change seen by another application
+    play        all of it, in order
     statements  what PostgreSQL says it has done meanwhile
     servers     where PostgreSQL and Valkey come from, and who tidies up
     report      the table
@@ -16,3 +17,6 @@ same sequence of reads and writes: once from the database, once through ormcache
 `ormcache demo` puts them together, in `ormcache/cli/demo.py`. Importing this folder installs and
 imports nothing.
 """
+
+FLIGHTS = 336_776
+"""How many flights the data set has."""

@@ -23,9 +23,19 @@ from ormcache import Cache, CommitEvent, Outcome, ReadEvent, Reason, ShadowDiffe
 
 from .models import Flight
 from .statements import Work, work_so_far
-from .workload import Kind, Step, Write
+from .workload import Kind, Step, Write, reads_in
 
-__all__ = ["Freshness", "Run", "Tally", "carry_out", "differing", "show_freshness", "undone"]
+__all__ = [
+    "Freshness",
+    "Result",
+    "Run",
+    "Seen",
+    "Tally",
+    "carry_out",
+    "differing",
+    "show_freshness",
+    "undone",
+]
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class Tally:
     @property
     def hit_rate(self) -> float:
         """
-        The share of hits among everything that was asked, bypasses included.
+        Return the share of hits among everything that was asked, bypasses included.
         """
         return self.outcomes[Outcome.HIT] / (self.outcomes.total() or 1)
 
@@ -158,7 +168,7 @@ class Freshness(NamedTuple):
     @property
     def stale(self) -> int:
         """
-        How many of the reads after the commit showed the old value.
+        Return how many of the reads after the commit showed the old value.
         """
         return sum(seen.value != self.written for seen in (self.after, self.again))
 
@@ -188,3 +198,31 @@ def show_freshness(
     with other.begin() as session:
         session.get_one(Flight, key).arr_delay = written
     return Freshness(before, written, read(), read())
+
+
+class Result(NamedTuple):
+    """
+    Everything the demonstration found out.
+    """
+
+    flights: int
+    steps: Sequence[Step]
+    database: Run
+    cached: Run
+    tally: Tally
+    freshness: Freshness
+    differing: Sequence[Step]
+
+    @property
+    def reads(self) -> int:
+        """
+        Return how many reads each run consists of.
+        """
+        return reads_in(self.steps)
+
+    @property
+    def stale(self) -> int:
+        """
+        Return how many answers were not what the database would have given.
+        """
+        return len(self.differing) + self.freshness.stale

@@ -55,9 +55,7 @@ def places(
     with ExitStack() as stack:
         private = False
         if given is None:
-            postgres = stack.enter_context(
-                servers.postgres(settings=_COUNTING, sources=_SOURCES)
-            )
+            postgres = stack.enter_context(servers.postgres(settings=_COUNTING, sources=_SOURCES))
             tell(postgres.description)
             given, private = _postgresql(postgres.url), postgres.source != "environment"
         else:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
 from .models import Airline, Airport, Base, Flight, Plane, Weather
@@ -35,6 +35,13 @@ class Kind(enum.Enum):
     WRITE = "write"
 
 
+Question = Callable[[Session, Any], object]
+Day = tuple[str, int, int]
+"""
+An airport, a month and a day.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """
@@ -42,14 +49,14 @@ class Read:
     """
 
     kind: Kind
-    question: Callable[..., object]
-    parameters: tuple[Any, ...]
+    question: Question
+    subject: Any
 
     def __call__(self, session: Session) -> object:
-        return self.question(session, *self.parameters)
+        return self.question(session, self.subject)
 
     def __str__(self) -> str:
-        return f"{self.question.__name__}{self.parameters!r}"
+        return f"{self.question.__name__} {self.subject!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def weather(session: Session, key: tuple[str, Any]) -> object:
 # -- lists: some rows with what belongs to them --------------------------------------------------
 
 
-def departures(session: Session, origin: str, month: int, day: int) -> object:
+def departures(session: Session, day: Day) -> object:
     """
     The first departures of a day, with airline, plane and destination.
     """
@@ -123,7 +130,7 @@ def departures(session: Session, origin: str, month: int, day: int) -> object:
         .options(
             joinedload(Flight.airline), selectinload(Flight.plane), joinedload(Flight.destination)
         )
-        .where(Flight.origin == origin, Flight.month == month, Flight.day == day)
+        .where(*_on(day))
         .order_by(Flight.sched_dep_time, Flight.id)
         .limit(25)
     )
@@ -146,21 +153,24 @@ def rotation(session: Session, tailnum: str) -> object:
     return found.model, found.seats, [(row.id, row.dest, row.arr_delay) for row in found.flights]
 
 
-def held_up(session: Session, origin: str, month: int, day: int) -> object:
+def held_up(session: Session, day: Day) -> object:
     """
     The longest delays of a day beside the weather at the hour of departure.
     """
     found = session.execute(
         select(Flight, Weather)
-        .join(
-            Weather, and_(Weather.origin == Flight.origin, Weather.time_hour == Flight.time_hour)
-        )
-        .where(Flight.origin == origin, Flight.month == month, Flight.day == day)
+        .join(Weather, and_(Weather.origin == Flight.origin, Weather.time_hour == Flight.time_hour))
+        .where(*_on(day))
         .where(Flight.dep_delay.is_not(None))
         .order_by(Flight.dep_delay.desc(), Flight.id)
         .limit(20)
     )
     return [(row.id, row.dep_delay, sky.wind_speed, sky.visib) for row, sky in found]
+
+
+def _on(day: Day) -> list[ColumnElement[bool]]:
+    origin, month, number = day
+    return [Flight.origin == origin, Flight.month == month, Flight.day == number]
 
 
 # -- aggregates: a few numbers out of many rows --------------------------------------------------
@@ -207,9 +217,7 @@ def wind(session: Session, origin: str) -> object:
     found = session.execute(
         select(force, func.count(), func.avg(Flight.dep_delay))
         .select_from(Flight)
-        .join(
-            Weather, and_(Weather.origin == Flight.origin, Weather.time_hour == Flight.time_hour)
-        )
+        .join(Weather, and_(Weather.origin == Flight.origin, Weather.time_hour == Flight.time_hour))
         .where(Flight.origin == origin)
         .group_by(force)
         .order_by(force)
@@ -230,7 +238,7 @@ class Subjects:
     planes: Sequence[str]
     airports: Sequence[str]
     hours: Sequence[tuple[str, Any]]
-    days: Sequence[tuple[str, int, int]]
+    days: Sequence[Day]
     months: Sequence[int]
     origins: Sequence[str]
 
@@ -256,20 +264,20 @@ def subjects(session: Session) -> Subjects:
     )
 
 
-_READS_PER_WRITE = 800
-_TABLES_WRITTEN = 4
+_READS_PER_WRITE = 750
+_FEWEST_WRITES = 4
 _POPULAR = 40
 """Of how many flights, planes, days… the application's users want to know at present."""
 
 
 def sequence(known: Subjects, reads: int, seed: int = 2013) -> list[Step]:
     """
-    Return *reads* reads with a write among every 800 of them, but at least four in all.
+    Return *reads* reads with a write among every 750 of them, or among every quarter.
 
     Each write stands between two reads of the row that it changes.
     """
     mix = _Mix(known, random.Random(seed))  # noqa: S311 - a workload, not a secret
-    every = max(3, min(_READS_PER_WRITE, reads // _TABLES_WRITTEN))
+    every = max(3, min(_READS_PER_WRITE, reads // _FEWEST_WRITES))
     steps: list[Step] = []
     for number in range(0, reads, every):
         here = min(every, reads - number)
@@ -302,7 +310,7 @@ class _Mix:
         months = self._popular(known.months)
         origins = self._popular(known.origins)
         # Of 100 reads, how many are which.
-        self._reads: list[tuple[int, Kind, Callable[..., object], Callable[[], Any]]] = [
+        self._reads: list[tuple[int, Kind, Question, Callable[[], Any]]] = [
             (38, Kind.LOOKUP, flight, flights),
             (18, Kind.LOOKUP, plane, planes),
             (15, Kind.LOOKUP, airport, airports),
@@ -331,7 +339,7 @@ class _Mix:
         Return one read.
         """
         [(_, kind, question, subject)] = self._rng.choices(self._reads, self._weights)
-        return _read(kind, question, subject())
+        return Read(kind, question, subject())
 
     def change(self) -> list[Step]:
         """
@@ -339,15 +347,10 @@ class _Mix:
         """
         question, model, attribute, subject = next(self._writes)
         key = subject()
-        read = Read(Kind.LOOKUP, question, (key,))
+        read = Read(Kind.LOOKUP, question, key)
         return [read, Write(model, key, attribute, next(self._values)), read]
 
     def _popular(self, items: Sequence[Any]) -> Callable[[], Any]:
         ranked = self._rng.sample(items, min(len(items), _POPULAR))
         weights = list(itertools.accumulate(1 / rank for rank in range(1, len(ranked) + 1)))
         return lambda: self._rng.choices(ranked, cum_weights=weights)[0]
-
-
-def _read(kind: Kind, question: Callable[..., object], subject: Any) -> Read:
-    several = question in (departures, held_up)
-    return Read(kind, question, subject if several else (subject,))

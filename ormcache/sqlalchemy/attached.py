@@ -7,31 +7,29 @@ One object per dialect, which an engine shares with every engine derived from it
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from ormcache.effects import Effect, Fetch, Save
-from ormcache.errors import StoreError
-from ormcache.model import Fetched, database_scope, table_scope
-
-from .catalog import Catalog, load_catalog
+from .catalog import Catalog
 from .connectionstate import ConnectionState
+from .facts import Kind
 from .identity import Identity, establish_identity
 from .options import options_key, our_options
 from .plan import Plan, column_layout, make_plan
+from .schema import KnownSchema
 from .sqltext import analyze
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy.engine import Engine
     from sqlalchemy.engine.interfaces import Compiled
     from sqlalchemy.pool import PoolProxiedConnection
 
     from ormcache.cache import Cache
-    from ormcache.model import Scope, Token, TokenState
 
 __all__ = ["Attached", "attached_to"]
 
@@ -40,6 +38,7 @@ log = logging.getLogger("ormcache")
 _STATE = "ormcache"
 _ATTRIBUTE = "_ormcache"
 _PLANS_PER_TEXT = 1024
+_MOST_SCHEMAS = 256
 
 
 def attached_to(engine: Engine) -> Attached | None:
@@ -61,15 +60,11 @@ class Attached:
         self.dialect = engine.dialect
         self.core_reads = False
         """Whether reads outside of an enabled session are cached too."""
-        self.identity: Identity | None = None
+        self.main: KnownSchema | None = None
         """That of the first connection; a hit without a connection relies on it."""
         self.varies = False
-        """Whether two connections of this engine had different identities."""
-        self.catalog: Catalog | None = None
-        self.tracked: tuple[Scope, ...] = ()
-        """Every scope that a cacheable read depended on, for snapshot vectors."""
-        self._schema_token: Token | None = None
-        self._stale = False
+        """Whether two connections of this engine turned out to be different databases."""
+        self._schemas: dict[Identity, KnownSchema] = {}
         self.users = 0
         """How many enabled targets rely on this."""
         self.hooks: Any = None
@@ -82,8 +77,7 @@ class Attached:
         setattr(engine.dialect, _ATTRIBUTE, self)
 
     def __repr__(self) -> str:
-        state = "unknown" if self.identity is None else self.identity.database
-        return f"<Attached {self.dialect.name} database={state} tracked={len(self.tracked)}>"
+        return f"<Attached {self.dialect.name} {self.main!r} varies={self.varies}>"
 
     def detach(self) -> None:
         """
@@ -100,9 +94,9 @@ class Attached:
         Not while anybody listens for connections or transactions to begin: what they tell the
         connection (a tenant, a role, a search path) changes what its statements mean.
         """
-        if self.identity is None or self.varies or self._stale or self.identity.alone:
+        if self.main is None or self.main.stale or self.varies:
             return False
-        if self.identity.problem is not None:
+        if self.main.identity.alone or self.main.identity.problem is not None:
             return False
         if self.cache.trust_listeners:
             return True
@@ -120,7 +114,7 @@ class Attached:
             return "a pool 'checkout' listener"
         # SQLAlchemy wraps the listeners that cannot replace the statement.
         if any(
-            fn.__name__ != "wrap_before_cursor_execute"
+            getattr(fn, "__name__", "") != "wrap_before_cursor_execute"
             for fn in engine.dispatch.before_cursor_execute
         ):
             return "a 'before_cursor_execute' listener that may rewrite SQL"
@@ -143,7 +137,7 @@ class Attached:
         None for a connection that SQLAlchemy made for its own first questions.
         """
         state = self.known_state(connection)
-        if state is not None and state.identity is not None:
+        if state is not None and state.schema is not None:
             return state
         try:
             state = connection.info.get(_STATE) or ConnectionState()
@@ -151,94 +145,51 @@ class Attached:
         except (AttributeError, NotImplementedError):
             return None
         state.asks()
-        state.identity = establish_identity(self.engine, _query_on(connection))
-        if self.identity is None:
-            self.identity = state.identity
-        elif self.identity != state.identity:
+        identity = establish_identity(self.engine, query_on(connection))
+        state.schema = self._schema_of(identity)
+        if self.main is None:
+            self.main = state.schema
+        elif self.main is not state.schema:
             self.varies = True
         return state
 
     def welcome(self, connection: PoolProxiedConnection) -> ConnectionState | None:
         """
         A connection was checked out and no transaction of the application has begun on it.
+
+        A server that refuses our questions refuses the application's first statement too: that
+        is where the application expects the error.
         """
-        state = self.state_of(connection)
-        if state is None:
-            return None
-        if self.catalog is None or self._stale:
-            self._load_catalog(connection, state)
-        if state.asked:
-            connection.rollback()
+        try:
+            state = self.state_of(connection)
+            if state is not None and state.schema is not None and state.schema.stale:
+                self._load(state, connection)
+        except self.dialect.loaded_dbapi.Error as exc:
+            log.warning("ormcache cannot ask a new connection who it is: %s", type(exc).__name__)
+            state = self.known_state(connection)
+        if state is not None and state.asked:
+            with contextlib.suppress(self.dialect.loaded_dbapi.Error):
+                connection.rollback()
             state.asked = False
         return state
-
-    def _load_catalog(self, connection: PoolProxiedConnection, state: ConnectionState) -> Catalog:
-        state.asks()
-        # Both before the queries: what changes during them makes the catalog stale again.
-        self._stale = False
-        if self.identity is not None:
-            self._schema_token = self.cache.token_of(database_scope(self.identity.database))
-        self.catalog = catalog = load_catalog(self.dialect.name, _query_on(connection))
-        self._track_policies(catalog)
-        return catalog
-
-    def _track_policies(self, catalog: Catalog) -> None:
-        """
-        Track the tables that a policy names before anything reads them.
-
-        So the first transaction that reads from a snapshot has them in its vector.
-        """
-        if self.identity is None:
-            return
-        policies = self.cache.policies()
-        named = {name.rpartition(".")[2] for layer in policies.layers for name in layer}
-        database = self.identity.database
-        here = [t for t in catalog.tables if t.name in named and t.schema in catalog.search_path]
-        self.track(
-            (
-                database_scope(database),
-                *(table_scope(database, t.schema or "", t.name) for t in here),
-            )
-        )
-
-    # -- the schema --------------------------------------------------------------------------
 
     def schema_changed(self) -> None:
         """
         Somebody changed the schema, or may have: views, cascades and names must be read again.
         """
-        self._stale = True
+        for schema in list(self._schemas.values()):
+            schema.stale = True
 
-    def watch_schema(self, perform: Callable[[Effect], object]) -> Callable[[Effect], object]:
-        """
-        Return *perform*, which on the way learns from the tokens that the schema may have changed.
+    def _schema_of(self, identity: Identity) -> KnownSchema:
+        with self._lock:
+            if len(self._schemas) >= _MOST_SCHEMAS and identity not in self._schemas:
+                self._schemas.pop(next(iter(self._schemas)))
+            return self._schemas.setdefault(identity, KnownSchema(identity))
 
-        DDL and whatever nobody can place give the whole database a new token. What a read depends
-        on was then worked out from a catalog that may be no more, so it leaves nothing behind.
-        """
-
-        def watching(effect: Effect) -> object:
-            if isinstance(effect, Save) and self._stale:
-                msg = "the schema may have changed"
-                raise StoreError(msg)
-            answer = perform(effect)
-            if isinstance(effect, Fetch) and isinstance(answer, Fetched):
-                self._saw_tokens(effect.scopes, answer.tokens)
-            return answer
-
-        return watching
-
-    def _saw_tokens(self, scopes: Sequence[Scope], states: Sequence[TokenState]) -> None:
-        if scopes and scopes[0].endswith("/*") and states[0].token != self._schema_token:
-            self._stale = True
-
-    def track(self, scopes: Sequence[Scope]) -> None:
-        """
-        Remember scopes for the snapshot vectors to come.
-        """
-        if not set(scopes) <= set(self.tracked):
-            with self._lock:
-                self.tracked = tuple(dict.fromkeys((*self.tracked, *scopes)))
+    def _load(self, state: ConnectionState, connection: PoolProxiedConnection) -> Catalog:
+        assert state.schema is not None
+        state.asks()
+        return state.schema.load(self.cache, self.dialect.name, query_on(connection))
 
     # -- statements --------------------------------------------------------------------------
 
@@ -257,23 +208,22 @@ class Attached:
             ConfigurationError: The statement's options are wrong.
         """
         ours = our_options(options)
-        identity = state.identity or self.identity
-        catalog = self.catalog
-        if identity is None or catalog is None or (self._stale and connection is not None):
+        schema = state.schema or self.main
+        if schema is None:
+            return None
+        catalog = schema.catalog
+        if catalog is None or (schema.stale and connection is not None):
             if connection is None:
                 return None
-            catalog = self._load_catalog(connection, state)
-            identity = state.identity or self.identity
-            assert identity is not None
+            catalog = self._load(state, connection)
         any_schema = state.session.unknown is not None or "search_path" in state.session.settings
-        policies = self.cache.policies()
-        version = (policies.generation, catalog, identity, any_schema)
+        version = (self.cache.policies().generation, catalog, any_schema)
         plans = self._text_plans if compiled is None else self._plans.setdefault(compiled, {})
         key = (sql if compiled is None else _translation(options), options_key(ours))
         known = plans.get(key)
         if known is not None and known[0] == version:
             return known[1]
-        made = self._make(sql, compiled, ours, identity, catalog, any_schema=any_schema)
+        made = self._make(sql, compiled, ours, schema.identity, catalog, any_schema)
         if len(plans) >= _PLANS_PER_TEXT:
             plans.clear()
         plans[key] = (version, made)
@@ -286,8 +236,7 @@ class Attached:
         options: dict[str, Any],
         identity: Identity,
         catalog: Catalog,
-        *,
-        any_schema: bool,
+        any_schema: bool,  # noqa: FBT001 - passed through
     ) -> Plan:
         facts = analyze(sql, self.dialect.name, self.dialect.paramstyle)
         plan = make_plan(
@@ -299,10 +248,11 @@ class Attached:
             column_layout(compiled),
             any_schema=any_schema,
         )
-        if facts.writes is None and facts.kind.value == "unknown":
+        if facts.kind is Kind.UNKNOWN and facts.writes is None and not options:
             self.warn_once(
-                "ormcache cannot tell what a statement changes and invalidates the whole database; "
-                f"declare its tables with execution_options(ormcache_tables=[...]): {sql[:200]}"
+                "ormcache cannot tell what a statement changes and invalidates the whole "
+                "database; declare its tables with execution_options(ormcache_tables=[...]). "
+                f"It begins with {sql.split(None, 1)[0][:20]!r}"
             )
         return plan
 
@@ -320,7 +270,7 @@ def _translation(options: Mapping[str, Any]) -> object:
     return tuple(sorted(names.items(), key=repr)) if names else None
 
 
-def _query_on(connection: PoolProxiedConnection) -> Any:
+def query_on(connection: PoolProxiedConnection) -> Any:
     def query(sql: str) -> list[tuple[Any, ...]]:
         cursor = connection.cursor()
         try:

@@ -12,7 +12,7 @@ from ormcache.touched import TouchedScopes
 from .sessionstate import SessionState
 
 if TYPE_CHECKING:
-    from .identity import Identity
+    from .schema import KnownSchema
 
 __all__ = ["ConnectionState"]
 
@@ -26,9 +26,10 @@ class ConnectionState:
         "asked",
         "began_with",
         "committing",
-        "identity",
+        "failed",
         "loading",
         "manual",
+        "schema",
         "session",
         "snapshot",
         "touched",
@@ -36,7 +37,10 @@ class ConnectionState:
     )
 
     def __init__(self) -> None:
-        self.identity: Identity | None = None
+        self.schema: KnownSchema | None = None
+        """The database at the other end; None until it has been asked."""
+        self.failed = False
+        """Whether a statement failed in this transaction: the next one may have to fail too."""
         self.session = SessionState()
         self.touched = TouchedScopes()
         self.snapshot: Snapshot | None = None
@@ -85,3 +89,4 @@ class ConnectionState:
         self.asked = False
         self.began_with = None
         self.xid = None
+        self.failed = False

@@ -4,6 +4,7 @@ What does a transaction on this connection see, and when does a statement commit
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from .attached import Attached
     from .connectionstate import ConnectionState
 
-__all__ = ["Level", "autocommits", "level_of", "reads_snapshot"]
+__all__ = ["Level", "autocommits", "begins_nothing", "level_of", "reads_snapshot"]
+
+_BEGINS_IN_SQLITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
 
 class Level(Enum):
@@ -38,9 +41,9 @@ def level_of(attached: Attached, connection: Connection, state: ConnectionState)
     """
     chosen = connection._execution_options.get("isolation_level")
     chosen = chosen or attached.dialect._on_connect_isolation_level
-    identity = state.identity or attached.identity
+    schema = state.schema or attached.main
     if chosen is None:
-        level = identity.isolation if identity is not None else ""
+        level = schema.identity.isolation if schema is not None else ""
     else:
         level = str(chosen).upper().replace("_", " ")
     if attached.dialect.name == "sqlite":
@@ -89,3 +92,15 @@ def autocommits(connection: Connection, state: ConnectionState) -> bool:
         return off and not getattr(dbapi, "in_transaction", False)
     getter = getattr(dbapi, "get_autocommit", None)
     return bool(getter()) if getter is not None else getattr(dbapi, "autocommit", False) is True
+
+
+def begins_nothing(connection: Connection, statement: str) -> bool:
+    """
+    Return whether a write is its own transaction because SQLite's driver sends no BEGIN for it.
+
+    The driver looks at the first word only: `WITH … UPDATE` and DDL commit themselves unless a
+    transaction is open already.
+    """
+    if connection.dialect.name != "sqlite" or _BEGINS_IN_SQLITE.match(statement):
+        return False
+    return not getattr(connection.connection.dbapi_connection, "in_transaction", True)

@@ -27,14 +27,16 @@ __all__ = ["declared_tables", "options_key", "our_options", "override"]
 _KNOWN = ("ormcache", "ormcache_tables")
 
 
-def our_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def our_options(options: Mapping[Any, Any]) -> dict[str, Any]:
     """
     Return those execution options that are for us.
 
     Raises:
         ConfigurationError: One is meant for us and unknown.
     """
-    ours = {name: said for name, said in options.items() if name.startswith("ormcache")}
+    # SQLAlchemy keeps things of its own among the options, under keys that are no strings.
+    named = ((name, said) for name, said in options.items() if isinstance(name, str))
+    ours = {name: said for name, said in named if name.startswith("ormcache")}
     for name in ours:
         if name not in _KNOWN:
             raise ConfigurationError.unknown("execution option", name, _KNOWN)

@@ -15,6 +15,7 @@ from .functions import names_relative_time
 from .isolation import Level, level_of, reads_snapshot
 from .parameters import canonical_parameters
 from .replay import ReplayCursor, buffer_rows
+from .sqltext import without_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,9 @@ class _Read:
                 self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
             return result
         perform = cache.performer(self._load)
-        answer = run(read(request), self._attached.watch_schema(perform))
+        schema = self._state.schema or self._attached.main
+        assert schema is not None
+        answer = run(read(request), schema.watch(perform))
         cache.counts[answer.outcome] += 1
         if cache.observers:
             self._tell(answer, perform.store_seconds, perform.database_seconds)
@@ -134,6 +137,8 @@ class _Read:
         for name in state.session.settings:
             if name not in assert_policy.vary:
                 return Reason.SESSION_STATE, name
+        if state.failed:
+            return Reason.SESSION_STATE, "a statement failed in this transaction"
         if state.touched.overlaps(plan.reads):
             return Reason.OWN_WRITES, ""
         if self._attached.dialect.name in _READS_NOW and _names_the_present(context.parameters[0]):
@@ -150,7 +155,9 @@ class _Read:
             key = self._key(plan, policy.vary)
         except NoIdentityError as exc:
             return Reason.PARAMETERS, str(exc)
-        attached.track(plan.reads)
+        schema = state.schema or attached.main
+        assert schema is not None
+        schema.track(plan.reads)
         snapshot = reads_snapshot(attached, self._connection, state)
         not_served = Reason.ASKED if cache.refreshing else None
         if snapshot is not None and not snapshot.taken:
@@ -169,7 +176,7 @@ class _Read:
             shadow=cache.shadowing,
             ordered=plan.facts.ordered,
             snapshot=snapshot,
-            tracked=attached.tracked,
+            tracked=schema.tracked,
         )
 
     def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:
@@ -210,10 +217,10 @@ class _Read:
         return result
 
     def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
-        plan = self._plan
+        plan, context, dialect = self._plan, self._context, self._attached.dialect
         self._attached.cache.tell_read(
             answer,
-            statement=self._context.statement,
+            statement=without_values(context.statement, dialect.name, dialect.paramstyle),
             tables=plan.tables if plan is not None else (),
             store_seconds=store_seconds,
             database_seconds=database_seconds,

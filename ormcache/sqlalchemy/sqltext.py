@@ -29,6 +29,9 @@ _FAMILIES: Final = {
 }
 
 
+_NUMBER = re.compile(r"(?<![\w.$])\d+(?:\.\d+)?\b")
+
+
 @lru_cache(maxsize=_SHAPES)
 def analyze(sql: str, dialect: str, paramstyle: str) -> SqlFacts:
     """
@@ -50,6 +53,21 @@ def analyze(sql: str, dialect: str, paramstyle: str) -> SqlFacts:
     except NotScannable:
         return ANYTHING
     return facts[0] if len(facts) == 1 else _together(facts)
+
+
+@lru_cache(maxsize=1024)
+def without_values(sql: str, dialect: str, paramstyle: str) -> str:
+    """
+    Return the text without any literal in it, fit for a log.
+    """
+    try:
+        masked = "; ".join(
+            statement.masked
+            for statement in scan(sql, _FAMILIES.get(dialect, "postgresql"), paramstyle)
+        )
+    except NotScannable:
+        return sql.split(None, 1)[0][:20] if sql.strip() else ""
+    return _NUMBER.sub("0", masked)
 
 
 def _of_statement(statement: Statement, dialect: str) -> SqlFacts:

@@ -13,11 +13,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
-from ormcache.model import database_scope
 from ormcache.reading import read_uncached
 
 from .facts import Kind
-from .isolation import autocommits, reads_snapshot
+from .isolation import autocommits, begins_nothing, reads_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,15 +86,25 @@ class DialectHooks:
             if connection is None:
                 return original(cursor, statement, *args, **kw)
             parameters = args[0] if len(args) > 1 else None
-            return self._send(
-                connection,
-                context,
-                statement,
-                parameters,
-                lambda: original(cursor, statement, *args, **kw),
-            )
+
+            def database() -> Any:
+                return original(cursor, statement, *args, **kw)
+
+            try:
+                return self._send(connection, context, statement, parameters, database)
+            except Exception:
+                self._failed(connection)
+                raise
 
         return send
+
+    def _failed(self, connection: Connection) -> None:
+        """
+        In PostgreSQL a failed statement makes all that follow it fail, up to a rollback.
+        """
+        state = self._attached.known_state(connection.connection)
+        if state is not None and self._dialect.name == "postgresql":
+            state.failed = not autocommits(connection, state)
 
     def _send(
         self,
@@ -119,7 +128,7 @@ class DialectHooks:
             state.session.said(statement, parameters)
         if facts.kind is Kind.TRANSACTION:
             return self._send_boundary(state, plan, statement, original)
-        return self._send_write(connection, state, plan, original)
+        return self._send_write(connection, state, plan, statement, original)
 
     def _send_read(
         self,
@@ -141,10 +150,11 @@ class DialectHooks:
             return database()
         attached = self._attached
         # Only where caching would otherwise be lost for the rest of this transaction.
-        tracked = attached.tracked
-        if not tracked:
+        schema = state.schema
+        if schema is None or not schema.tracked:
             return database()
-        run(read_uncached(snapshot, tracked), attached.cache.performer(database))
+        perform = attached.cache.performer(database)
+        run(read_uncached(snapshot, schema.tracked), schema.watch(perform))
         return None
 
     def _send_boundary(
@@ -168,6 +178,7 @@ class DialectHooks:
         connection: Connection,
         state: ConnectionState,
         plan: Plan,
+        statement: str,
         original: Callable[[], Any],
     ) -> Any:
         facts = plan.facts
@@ -197,8 +208,8 @@ class DialectHooks:
             state.committed()
 
     def _everything(self, state: ConnectionState) -> frozenset[Scope]:
-        identity = state.identity or self._attached.identity
-        return frozenset() if identity is None else frozenset({database_scope(identity.database)})
+        schema = state.schema or self._attached.main
+        return frozenset() if schema is None else frozenset({schema.whole})
 
     # -- boundaries --------------------------------------------------------------------------
 
@@ -253,6 +264,7 @@ class DialectHooks:
             if (state := self._attached.state_of(connection.connection)) is not None:
                 state.touched.rollback_to(name)
                 state.session.rolled_back_to_savepoint()
+                state.failed = False
 
         return do_rollback_to_savepoint
 

@@ -2,12 +2,15 @@
 The shop that every scenario starts from.
 """
 
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import insert
 
+from ormcache.testing import servers
 from tests.fixtures.apps import Database
+from tests.integration.conformance.process import Worker
 from tests.shop import Category, Product
 
 
@@ -34,3 +37,22 @@ def stock(connection) -> None:
         for i in (1, 2, 3)
     ]
     connection.execute(insert(Product), products)
+
+
+@pytest.fixture
+def start_worker(
+    database: Database, redis_server: servers.Server, namespace: str
+) -> Iterator[Callable[..., Worker]]:
+    """
+    Starts another process of the same application; what differs goes in as settings.
+    """
+    started: list[Worker] = []
+
+    def start(**settings) -> Worker:
+        where = (database.name, database.url)
+        started.append(Worker(where, redis_server.url, namespace, **settings))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.close()

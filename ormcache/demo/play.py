@@ -1,0 +1,120 @@
+"""
+In which order does it all happen?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from ormcache import Cache
+
+from . import statements
+from .data import OTHER_ROWS, load, schema
+from .measure import Result, Run, Tally, carry_out, differing, show_freshness, undone
+from .servers import Place
+from .workload import Step, Write, sequence, subjects
+
+__all__ = ["ShowProgress", "play"]
+
+ShowProgress = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
+"""
+Given what is done and how many of it, a block with a function to call with how many are done.
+"""
+
+_STORE_TIMEOUT = 1.0
+"""
+Seconds. Generous: every process of the demonstration shares one machine, and a database busy with
+an aggregate on all its processors is no outage of the store.
+"""
+
+
+def play(place: Place, *, reads: int, flights: int, progress: ShowProgress) -> Result:
+    """
+    Load the data, do the same reads without and with the cache, and leave nothing behind.
+
+    Raises:
+        SchemaInUseError: The database has a schema of that name.
+        StoreError: There is no store to show anything with.
+    """
+    with ExitStack() as stack:
+        tally = Tally()
+        # First of all, because without a store there is nothing to show.
+        cache = stack.enter_context(_cache(place, tally))
+        database, counters, cached = (stack.enter_context(_engine(place)) for _ in range(3))
+        if place.private:
+            statements.install(counters)
+        stack.enter_context(schema(counters))
+        with progress("Loading rows", OTHER_ROWS + flights) as loaded:
+            load(database, flights, loaded)
+        plain, caching = sessionmaker(database), sessionmaker(cached)
+        with plain() as session:
+            steps = sequence(subjects(session), reads)
+        _warm_up(steps, plain)
+        with undone(steps, plain):
+            without = _run("Reading from the database", steps, plain, counters, progress)
+        cache.enable(caching)
+        with_cache = _run("Reading through ormcache", steps, caching, counters, progress)
+        seen = Tally(tally.outcomes.copy(), tally.reasons.copy())
+        other = stack.enter_context(_cache(place)), stack.enter_context(_engine(place))
+        freshness = show_freshness(1, caching, tally, *other)
+        return Result(
+            flights,
+            steps,
+            without,
+            with_cache,
+            seen,
+            freshness,
+            differing(steps, without, with_cache),
+        )
+
+
+def _run(
+    stage: str,
+    steps: list[Step],
+    sessions: sessionmaker[Session],
+    counters: Engine,
+    progress: ShowProgress,
+) -> Run:
+    with progress(stage, len(steps)) as done:
+        return carry_out(steps, sessions, counters, lambda: done(1))
+
+
+def _warm_up(steps: list[Step], sessions: sessionmaker[Session]) -> None:
+    """
+    Read the tables and compile the statements before anything is timed.
+
+    Only the run without the cache profits: the other one starts with an empty cache and an engine
+    that has not compiled anything.
+    """
+    questions = {step.question: step for step in steps if not isinstance(step, Write)}
+    for step in questions.values():
+        with sessions() as session:
+            step(session)
+
+
+@contextmanager
+def _engine(place: Place) -> Iterator[Engine]:
+    engine = create_engine(place.database_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _cache(place: Place, *observers: Tally) -> Iterator[Cache]:
+    cache = Cache.from_url(
+        place.store_url, namespace=place.namespace, timeout=_STORE_TIMEOUT, observers=observers
+    )
+    try:
+        cache.store.info()
+        try:
+            yield cache
+        finally:
+            cache.clear()
+    finally:
+        cache.close()

@@ -1,0 +1,101 @@
+"""
+Is what we know of a database's schema still true?
+
+Views, cascades and names come from the catalog, which is read once and then again whenever the
+token of the whole database has changed: DDL and whatever nobody can place give it a new one, in
+any process. Until it has been read again, nothing is stored: what a read depends on may be more
+than we think.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ormcache.effects import Effect, Fetch, Save
+from ormcache.errors import StoreError
+from ormcache.model import Fetched, Scope, Token, TokenState, database_scope, table_scope
+
+from .catalog import Catalog, load_catalog
+
+if TYPE_CHECKING:
+    from ormcache.cache import Cache
+
+    from .identity import Identity
+
+__all__ = ["KnownSchema"]
+
+
+class KnownSchema:
+    """
+    The catalog of one database, as one identity sees it, and whether it may have changed.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.whole = database_scope(identity.database)
+        self.catalog: Catalog | None = None
+        self.stale = True
+        """Whether the catalog must be read (again) before it is relied on."""
+        self.tracked: tuple[Scope, ...] = ()
+        """Every scope that a cacheable read depended on, for snapshot vectors."""
+        self._token: Token | None = None
+
+    def __repr__(self) -> str:
+        return f"<KnownSchema {self.whole} stale={self.stale} tracked={len(self.tracked)}>"
+
+    def load(self, cache: Cache, dialect: str, query: Callable[[str], Sequence[Any]]) -> Catalog:
+        """
+        Read the catalog by *query* and return it.
+        """
+        # Both before the queries: what changes during them makes the catalog stale again.
+        self.stale = False
+        self._token = cache.token_of(self.whole)
+        try:
+            self.catalog = catalog = load_catalog(dialect, query)
+        except BaseException:
+            self.stale = True
+            raise
+        self._track_policies(cache, catalog)
+        return catalog
+
+    def track(self, scopes: Sequence[Scope]) -> None:
+        """
+        Remember scopes for the snapshot vectors to come.
+        """
+        # A scope lost to another thread here is added by its next read.
+        if not set(scopes) <= set(self.tracked):
+            self.tracked = tuple(dict.fromkeys((*self.tracked, *scopes)))
+
+    def watch(self, perform: Callable[[Effect], object]) -> Callable[[Effect], object]:
+        """
+        Return *perform*, which learns from the tokens that pass that the schema may have changed.
+        """
+
+        def watching(effect: Effect) -> object:
+            if isinstance(effect, Save) and self.stale:
+                msg = "the schema may have changed"
+                raise StoreError(msg)
+            answer = perform(effect)
+            if isinstance(effect, Fetch) and isinstance(answer, Fetched):
+                self._saw(effect.scopes, answer.tokens)
+            return answer
+
+        return watching
+
+    def _saw(self, scopes: tuple[Scope, ...], states: tuple[TokenState, ...]) -> None:
+        if scopes and scopes[0] == self.whole and states[0].token != self._token:
+            self._token = states[0].token
+            self.stale = True
+
+    def _track_policies(self, cache: Cache, catalog: Catalog) -> None:
+        """
+        Track the tables that a policy names before anything reads them.
+
+        So the first transaction that reads from a snapshot has them in its vector.
+        """
+        layers = cache.policies().layers
+        named = {name.rpartition(".")[2] for layer in layers for name in layer}
+        database = self.identity.database
+        here = [t for t in catalog.tables if t.name in named and t.schema in catalog.search_path]
+        self.track((self.whole, *(table_scope(database, t.schema or "", t.name) for t in here)))
