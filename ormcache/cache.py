@@ -166,6 +166,7 @@ class Cache:
         from .sqlalchemy import enable
 
         self._check_names(*self._policies.by_name, *self._policies.from_file)
+        self.policies()  # a model's wrong policy is told now
         self._enabled.append(enable(self, target))
 
     def disable(self, target: object) -> None:

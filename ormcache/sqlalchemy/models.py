@@ -29,7 +29,7 @@ def registry_size() -> int:
     """
     Return a number that changes when a model was defined.
     """
-    return sum(len(registry._class_registry) for registry in _all_registries())
+    return sum(len(registry._managers) for registry in _all_registries())
 
 
 def model_policies() -> dict[str, Policy]:

@@ -195,7 +195,7 @@ class DialectHooks:
             return cache.commit(state.touched.all(), original)
         if facts.implicit_commit or (plan.writes and autocommits(connection, state)):
             return self._commit_now(state, state.touched.all(), original)
-        if plan.commits_itself:
+        if plan.commits_itself or begins_nothing(connection, statement):
             return cache.commit(plan.writes, original)
         return original()
 

@@ -1,5 +1,5 @@
 """
-With the store down, paused or answering nonsense, reads and commits go on; afterwards nothing stale.
+With the store down or paused, reads and commits go on; afterwards nothing is stale.
 """
 
 import logging

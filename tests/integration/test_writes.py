@@ -373,14 +373,14 @@ def test_several_engines_in_one_session(app: App, database: Database, make_app: 
 
 
 FUNCTIONS = {
-    "postgresql": (
-        "CREATE FUNCTION restock(n int) RETURNS int LANGUAGE sql VOLATILE AS "
-        "'UPDATE products SET stock = n; SELECT n'",
-    ),
-    "mariadb": (
-        "CREATE FUNCTION restock(n INT) RETURNS INT MODIFIES SQL DATA "
-        "BEGIN UPDATE products SET stock = n; RETURN n; END",
-    ),
+    "postgresql": """
+        CREATE FUNCTION restock(n int) RETURNS int LANGUAGE sql VOLATILE
+        AS 'UPDATE products SET stock = n; SELECT n'
+    """,
+    "mariadb": """
+        CREATE FUNCTION restock(n INT) RETURNS INT MODIFIES SQL DATA
+        BEGIN UPDATE products SET stock = n; RETURN n; END
+    """,
 }
 
 
@@ -389,8 +389,7 @@ def test_a_select_that_calls_a_writing_function_is_a_write(
     app: App, other: App, database: Database
 ):
     with app.engine.begin() as connection:
-        for statement in FUNCTIONS[database.name]:
-            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(FUNCTIONS[database.name])
     stock(app)
     contents(app)
     with other.Session() as session:

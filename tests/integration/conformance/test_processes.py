@@ -7,7 +7,6 @@ import pytest
 from ormcache import Outcome
 from tests.fixtures.apps import App, Database
 from tests.fixtures.servers import eventually
-from tests.integration.conformance.process import Worker
 from tests.integration.conformance.steps import name_of, rename, truth, warm
 
 LEASE = 3.0
