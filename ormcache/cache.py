@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from .drive import Performer, run
 from .errors import ConfigurationError, StoreError
 from .events import CommitEvent, ReadEvent, ShadowDifference
-from .fingerprint import canonical
+from .fingerprint import NoIdentityError, canonical
 from .model import Outcome
 from .policy import Policies, Policy
 from .settings import read_policy_file
@@ -215,12 +215,20 @@ class Cache:
             raise ConfigurationError(msg)
         self._vary[name] = value
 
-    def varied(self, name: str) -> str:
+    def varied(self, name: str) -> str | None:
         """
         Return the current value registered under *name*, as a text exact in value and type.
+
+        None where nothing is registered. A function that raises has no identity to tell: the
+        read is a bypass.
         """
         value = self._vary.get(name)
-        return "" if value is None else canonical(value())
+        if value is None:
+            return None
+        try:
+            return canonical(value())
+        except Exception as exc:
+            raise NoIdentityError(f"vary {name!r} raised {type(exc).__name__}") from exc
 
     def policies(self) -> Policies:
         """

@@ -22,6 +22,8 @@ __all__ = ["app"]
 app = typer.Typer(
     name="ormcache",
     no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
     # A traceback with the values of all variables may show a password.
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},

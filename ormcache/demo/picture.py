@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -38,7 +39,7 @@ def draw(result: Result, path: Path) -> None:
     figure = Figure(figsize=(12.5, 6.5), dpi=120, facecolor="white")
     FigureCanvasAgg(figure)
     places = figure.subplots(1, 3, width_ratios=(1.25, 0.9, 1.25))
-    figure.subplots_adjust(left=0.06, right=0.975, top=0.72, bottom=0.13, wspace=0.27)
+    figure.subplots_adjust(left=0.06, right=0.965, top=0.72, bottom=0.13, wspace=0.22)
     _latency(places[0], result)
     _load(places[1], result)
     _progress(places[2], result)
@@ -68,8 +69,7 @@ def _headline(figure: Figure, result: Result) -> None:
 
 def _latency(axes: Axes, result: Result) -> None:
     _title(axes, "How long a read takes", "milliseconds, logarithmic")
-    runs = ((result.database, _DATABASE, "database"), (result.cached, _CACHED, "ormcache"))
-    for side, (run, colour, name) in enumerate(runs):
+    for side, (run, colour, name) in enumerate(_named(result)):
         for place, kind in enumerate(_KINDS):
             x = place + (side - 0.5) * 0.38
             p50, p95 = (1000 * run.quantile(kind, share) for share in (0.5, 0.95))
@@ -81,7 +81,7 @@ def _latency(axes: Axes, result: Result) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks(range(len(_KINDS)), list(_KINDS.values()))
-    axes.legend(frameon=False, loc="upper left", title="bar: p50, whisker: p95", fontsize=10)
+    axes.legend(frameon=False, loc="upper left", title="bar: p50, whisker: p95", fontsize=11)
 
 
 def _load(axes: Axes, result: Result) -> None:
@@ -96,58 +96,38 @@ def _load(axes: Axes, result: Result) -> None:
         ("time", before.seconds, after.seconds, "{:.1f} s"),
     )
     for place, (_, old, new, shown) in enumerate(pairs):
-        share = 100 * new / old if old else 0.0
-        axes.bar(place - 0.19, 100, 0.34, color=_DATABASE)
-        axes.bar(place + 0.19, share, 0.34, color=_CACHED)
-        axes.text(place - 0.19, 101, shown.format(old), ha="center", va="bottom", fontsize=10)
-        axes.text(place + 0.19, share + 1, shown.format(new), ha="center", va="bottom", fontsize=10)
-        axes.text(
-            *(place + 0.19, share + 8, fewer(old, new)),
-            ha="center",
-            va="bottom",
-            fontsize=13,
-            fontweight="bold",
-            color=_CACHED,
-        )
+        left, right, share = place - 0.21, place + 0.21, 100 * new / old if old else 0.0
+        axes.bar((left, right), (100, share), 0.38, color=(_DATABASE, _CACHED))
+        axes.text(left, 101, shown.format(old), ha="center", va="bottom", fontsize=10)
+        axes.text(right, share + 1, shown.format(new), ha="center", va="bottom", fontsize=10)
+        axes.text(right, share + 7, fewer(old, new), ha="center", va="bottom", **_strong(_CACHED))
     axes.set_ylim(0, 112)
     axes.set_xticks(range(len(pairs)), [name for name, *_ in pairs])
 
 
 def _progress(axes: Axes, result: Result) -> None:
-    _title(axes, "How the time adds up", "seconds spent after so many reads and writes")
-    for run, colour, name in (
-        (result.database, _DATABASE, "database"),
-        (result.cached, _CACHED, "ormcache"),
-    ):
+    _title(axes, "How the time adds up", "seconds, after so many reads; dotted: a commit")
+    highest = 0.0
+    for run, colour, name in _named(result):
         total = list(itertools.accumulate(run.seconds))
+        highest = max(highest, *total)
         axes.plot(total, color=colour, linewidth=2.4)
-        axes.text(
-            *(len(total), total[-1], f"{name} {total[-1]:.1f} s "),
-            ha="right",
-            va="bottom",
-            fontsize=10,
-            fontweight="bold",
-            color=colour,
-        )
-    _commits(axes, result.cached)
+        end = f"{name} {total[-1]:.1f} s  "
+        axes.text(len(total), total[-1], end, ha="right", va="bottom", **_strong(colour))
+    for place, kind in enumerate(result.cached.kinds):
+        if kind is Kind.WRITE:
+            axes.axvline(place, color=_INK, linewidth=0.8, linestyle=":", alpha=0.6, zorder=0)
     axes.set_xlim(0, len(result.steps))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * highest)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def _commits(axes: Axes, run: Run) -> None:
-    places = [place for place, kind in enumerate(run.kinds) if kind is Kind.WRITE]
-    for place in places:
-        axes.axvline(place, color=_INK, linewidth=0.8, linestyle=":", alpha=0.6, zorder=0)
-    if places:
-        axes.text(
-            *(0.03, 0.96, "dotted: a commit, which empties\nwhat depends on its table"),
-            transform=axes.transAxes,
-            fontsize=10,
-            va="top",
-            color=_INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
-        )
+def _named(result: Result) -> tuple[tuple[Run, str, str], ...]:
+    return (result.database, _DATABASE, "database"), (result.cached, _CACHED, "ormcache")
+
+
+def _strong(colour: str) -> dict[str, Any]:
+    return {"color": colour, "fontsize": 12, "fontweight": "bold"}
 
 
 def _title(axes: Axes, title: str, unit: str) -> None:

@@ -323,14 +323,13 @@ class _Mix:
             (2, Kind.AGGREGATE, wind, origins),
         ]
         self._weights = [weight for weight, *_ in self._reads]
-        self._writes = itertools.cycle(
-            [
-                (weather, Weather, "wind_dir", hours),
-                (plane, Plane, "seats", planes),
-                (flight, Flight, "arr_delay", flights),
-                (airport, Airport, "alt", airports),
-            ]
-        )
+        writes: list[tuple[Question, type[Base], str, Callable[[], Any]]] = [
+            (weather, Weather, "wind_dir", hours),
+            (plane, Plane, "seats", planes),
+            (flight, Flight, "arr_delay", flights),
+            (airport, Airport, "alt", airports),
+        ]
+        self._writes = itertools.cycle(writes)
         # No row holds such a value: each write is a change.
         self._values = itertools.count(10_000)
 

@@ -67,7 +67,7 @@ class CachingConnection(Connection):
         """
         if self._attached is None or not self.is_open:
             return self._waiting_state
-        return self._attached.known_state(self.connection) or self._waiting_state
+        return self._attached.state_of(self.connection) or self._waiting_state
 
     def open(self) -> None:
         """

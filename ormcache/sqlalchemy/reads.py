@@ -11,6 +11,7 @@ from ormcache.fingerprint import NoIdentityError, digest
 from ormcache.model import Outcome, Reason
 from ormcache.reading import Answer, ReadRequest, read
 
+from .facts import Kind
 from .functions import names_relative_time
 from .isolation import Level, level_of, reads_snapshot
 from .parameters import canonical_parameters
@@ -82,8 +83,10 @@ class _Read:
         request = self._request()
         if not isinstance(request, ReadRequest):
             result = self._send()
-            if cache.observers and request is not None:
-                self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
+            if request is not None:
+                cache.counts[Outcome.BYPASS] += 1
+                if cache.observers:
+                    self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
             return result
         perform = cache.performer(self._load)
         schema = self._state.schema or self._attached.main
@@ -101,7 +104,7 @@ class _Read:
 
     def _request(self) -> ReadRequest | tuple[Reason, str] | None:
         """
-        Return what to ask the core for, or why not; None where not even that is to be told.
+        Return what to ask the core for, or why not; None where it is no read at all.
         """
         attached, context, state = self._attached, self._context, self._state
         cache = attached.cache
@@ -116,6 +119,8 @@ class _Read:
         if plan is None:
             return Reason.DATABASE, "the catalog has not been read"
         self._plan = plan
+        if plan.facts.kind not in (Kind.READ, Kind.UNKNOWN):
+            return None
         if plan.refusal is not None:
             return plan.refusal
         return self._refused_now(plan) or self._make_request(plan)
@@ -124,18 +129,17 @@ class _Read:
         """
         Return why this one execution is not cached, or None.
         """
-        state, context, assert_policy = self._state, self._context, plan.policy
-        assert assert_policy is not None
+        state, context, policy = self._state, self._context, plan.policy
+        assert policy is not None
         if (refreshed := _asks_for_fresh_objects(context)) is not None:
             return Reason.ASKED, refreshed
-        if (
-            listener := self._attached.distrusted(self._connection.engine)
-        ) is not None and not assert_policy.vary:
+        listener = self._attached.distrusted(self._connection.engine)
+        if listener is not None and not policy.vary:
             return Reason.SESSION_STATE, listener
         if state.session.unknown is not None:
             return Reason.SESSION_STATE, state.session.unknown
         for name in state.session.settings:
-            if name not in assert_policy.vary:
+            if name not in policy.vary:
                 return Reason.SESSION_STATE, name
         if state.failed:
             return Reason.SESSION_STATE, "a statement failed in this transaction"
@@ -182,11 +186,22 @@ class _Read:
     def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:
         context = self._context
         parts = [plan.key, context.statement, canonical_parameters(context.parameters[0])]
-        if vary:
-            settings = self._state.session.settings
-            for name in vary:
-                parts += (name, settings.get(name, ""), self._attached.cache.varied(name))
+        for name in vary:
+            parts += (name, *self._varied(name))
         return digest(parts)
+
+    def _varied(self, name: str) -> tuple[str, str]:
+        """
+        Return what a name in `vary` stands for now: as set on the connection, and as registered.
+
+        A name with neither is refused: were it a slip of the pen, tenants would share an entry.
+        """
+        setting = self._state.session.settings.get(name)
+        registered = self._attached.cache.varied(name)
+        if setting is None and registered is None:
+            msg = f"vary {name!r}: register it with Cache.vary, or set it on the connection"
+            raise NoIdentityError(msg)
+        return repr(setting), repr(registered)
 
     # -- carrying it out ---------------------------------------------------------------------
 

@@ -141,6 +141,7 @@ def test_blocks(app: App):
     assert names(app) == [HIT, HIT]
 
 
+@pytest.mark.behind_our_back
 def test_refresh_replaces_what_was_changed_behind_our_back(app: App):
     stock(app)
     names(app)
@@ -195,6 +196,18 @@ def test_vary_keeps_tenants_apart(app: App):
     assert names(app) == [MISS, HIT]
     tenant = "a"
     assert names(app) == [HIT, HIT]
+
+
+def test_a_vary_without_a_value_is_not_cached(app: App):
+    stock(app)
+    app.cache.policy("products", vary=["tenent"])
+    app.cache.vary("tenant", lambda: 1)
+    assert names(app) == [BYPASS, BYPASS]
+    app.cache.vary("tenent", {}.popitem)
+    with app.Session() as session:
+        assert len(session.scalars(select(Product.name)).all()) == 3
+    assert app.log.last().reason is Reason.PARAMETERS
+    assert app.log.last().detail == "vary 'tenent' raised KeyError"
 
 
 def test_never_cached_reads(app: App):

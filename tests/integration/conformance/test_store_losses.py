@@ -64,6 +64,7 @@ def lose_everything(server: servers.Server) -> None:
 def restart_empty(server: servers.Server) -> None:
     with talking_to(server) as client:
         client.flushall()
+        client.save()  # or it would start with what another test had it save
     server.stop()
     server.start()
 

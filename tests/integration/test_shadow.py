@@ -1,0 +1,132 @@
+"""
+Shadow mode: finds no difference where policies are right, and the one where a policy is wrong.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from ormcache import Outcome, Policy, Reason
+from tests.fixtures.apps import App, Database, MakeApp
+from tests.shop import AuditLog, Category, Product
+
+ROOT = Path(__file__).parents[2]
+SECRET = "written by the trigger"
+
+TRIGGERS = {
+    "postgresql": (
+        "CREATE FUNCTION rename_product() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " UPDATE products SET name = NEW.text WHERE id = NEW.id; RETURN NEW; END $$",
+        "CREATE TRIGGER rename AFTER INSERT ON audit_log"
+        " FOR EACH ROW EXECUTE FUNCTION rename_product()",
+    ),
+    "mariadb": (
+        "CREATE TRIGGER rename_product AFTER INSERT ON audit_log"
+        " FOR EACH ROW UPDATE products SET name = NEW.text WHERE id = NEW.id",
+    ),
+    "sqlite": (
+        "CREATE TRIGGER rename_product AFTER INSERT ON audit_log"
+        " BEGIN UPDATE products SET name = NEW.text WHERE id = NEW.id; END",
+    ),
+}
+
+
+@pytest.mark.timeout(900)
+def test_the_whole_of_the_integration_tests_shows_no_difference():
+    command = [sys.executable, "-m", "pytest", "--shadow", "tests/integration", "-q", "--tb=no"]
+
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout[-10_000:] + run.stderr[-1_000:]
+    compared, differences = re.search(
+        r"shadow: (\d+) would-be hits compared, (\d+) differences", run.stdout
+    ).groups()
+    print(f"\n{compared} would-be hits compared, {differences} differences")
+    assert differences == "0"
+    assert int(compared) >= 500
+
+
+@pytest.fixture
+def shadowed(database: Database, make_app: MakeApp) -> App:
+    """
+    Two products in shadow mode, and a trigger that renames one when something is logged.
+    """
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        for statement in TRIGGERS[database.name]:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    app = make_app(mode="shadow")
+    with app.Session() as session:
+        session.add(Category(id=1, name="tea"))
+        session.flush()
+        session.add_all(Product(id=i, category_id=1, name="old", price=1) for i in (1, 2))
+        session.commit()
+    return app
+
+
+def names(app: App) -> list[str]:
+    with app.Session() as session:
+        return list(session.scalars(select(Product.name).order_by(Product.id)))
+
+
+def log_something(app: App) -> None:
+    with app.Session() as session:
+        session.execute(insert(AuditLog).values(id=1, text=SECRET))
+        session.commit()
+
+
+def test_a_trigger_that_no_policy_names_is_a_difference(
+    shadowed: App, caplog: pytest.LogCaptureFixture
+):
+    assert names(shadowed) == names(shadowed) == ["old", "old"]
+    assert shadowed.log.differences == []
+    log_something(shadowed)
+
+    assert names(shadowed) == [SECRET, "old"]
+
+    assert shadowed.log.last().reason is Reason.SHADOW
+    (difference,) = shadowed.log.differences
+    assert difference.tables == ("products",)
+    assert difference.statement.startswith("SELECT products.name")
+    counts = (difference.cached_rows, difference.database_rows, difference.differing_rows)
+    assert counts == (2, 2, 1)
+    assert SECRET not in repr(difference)
+    assert SECRET not in caplog.text
+
+
+def test_a_trigger_that_the_policy_names_is_none(shadowed: App):
+    shadowed.cache.policy(Product, Policy(depends_on=("audit_log",)))
+    names(shadowed)
+    log_something(shadowed)
+
+    assert names(shadowed) == [SECRET, "old"]
+
+    assert shadowed.log.last().outcome is Outcome.STALE
+    assert shadowed.log.differences == []
+
+
+def test_row_counts_and_order_are_compared(shadowed: App, database: Database):
+    statement = text("SELECT id FROM products ORDER BY name, id")
+    both = text("SELECT id FROM products")
+    with shadowed.Session() as session:
+        assert session.scalars(statement).all() == [1, 2]
+        assert sorted(session.scalars(both)) == [1, 2]
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE products SET name = 'zzz' WHERE id = 1"))
+    with shadowed.Session() as session:
+        assert session.scalars(statement).all() == [2, 1]
+        assert sorted(session.scalars(both)) == [1, 2]
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM products WHERE id = 1"))
+    engine.dispose()
+    with shadowed.Session() as session:
+        session.scalars(both).all()
+
+    found = [(d.cached_rows, d.database_rows, d.differing_rows) for d in shadowed.log.differences]
+    assert found == [(2, 2, 2), (2, 1, 1)]
