@@ -32,6 +32,7 @@ _OF_TRANSACTION = re.compile(
     r"\s*(SET\s+(LOCAL\s+)?TRANSACTION|BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE
 )
 _SEVERAL = re.compile(r",\s*[\w.@]+\s*:?=")
+_SHOWN = frozenset("ALL DATABASE LOCAL ROLE SESSION TABLE TEMP TEMPORARY TRANSACTION".split())
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
@@ -143,5 +144,6 @@ def _argument(text: str, parameters: Any, position: int) -> str | None:
 
 
 def _first_words(sql: str) -> str:
-    # A keyword or two, never more: what follows may be a value.
-    return " ".join(re.findall(r"[A-Za-z_]+", sql)[:2]).upper()
+    # Keywords only: what follows them may be a value.
+    words = [word.upper() for word in re.findall(r"[A-Za-z_]+", sql)[:3]]
+    return " ".join(word for at, word in enumerate(words) if at == 0 or word in _SHOWN)
