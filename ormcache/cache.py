@@ -157,7 +157,8 @@ class Cache:
 
         *target* is a `Session` class or object, a `sessionmaker`, a `scoped_session` or an
         `Engine`. Reads are cached on enabled sessions, and on every connection of an enabled
-        engine; writes are seen on every connection of the engines of either.
+        engine; writes are seen on every connection of the engines of either. Enabling the same
+        target again changes nothing.
 
         Raises:
             ConfigurationError: *target* is none of these, another cache is enabled on it, or a
@@ -165,6 +166,8 @@ class Cache:
         """
         from .sqlalchemy import enable
 
+        if any(enabled.target is target for enabled in self._enabled):
+            return
         self._check_names(*self._policies.by_name, *self._policies.from_file)
         self.policies()  # a model's wrong policy is told now
         self._enabled.append(enable(self, target))

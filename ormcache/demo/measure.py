@@ -1,18 +1,18 @@
 """
 How long does each step take, and is each answer right?
 
-A sequence is carried out first without and then with the cache, from the same state of the data.
-So the database's own answer is known for every single cached one, including those right after a
-write, and a stale one cannot hide between samples.
+Two applications carry out one sequence by turns, some steps at a time: one asks the database, one
+the cache. So whatever else the machine does slows both, and the database's own answer is known for
+every single cached one, including those right after a commit: a stale one cannot hide.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -25,31 +25,45 @@ from .models import Flight
 from .statements import Work, work_so_far
 from .workload import Kind, Step, Write, reads_in
 
-__all__ = [
-    "Freshness",
-    "Result",
-    "Run",
-    "Seen",
-    "Tally",
-    "carry_out",
-    "differing",
-    "show_freshness",
-    "undone",
-]
+__all__ = ["Freshness", "Result", "Run", "Seen", "Tally", "compare", "differing", "show_freshness"]
 
 
-@dataclass(frozen=True)
+_TURN = 100
+"""Steps that one application carries out before it is the other one's turn."""
+
+
+@dataclass
 class Run:
     """
-    A sequence carried out: for each step its kind, seconds and answer.
+    What one application did: for each step its kind, seconds and answer.
     """
 
-    kinds: list[Kind]
-    seconds: list[float]
-    answers: list[bytes]
+    sessions: sessionmaker[Session]
+    kinds: list[Kind] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
     """A digest of each answer, values and types."""
-    work: Work | None
-    """What the database did; None where it does not say."""
+    work: Work | None = field(default_factory=lambda: Work(0, 0.0))
+    """What the database did for it; None where it does not say."""
+
+    def carry_out(self, steps: Sequence[Step], counters: Engine) -> None:
+        """
+        Carry out *steps*, each in a session of its own.
+        """
+        before = work_so_far(counters)
+        for step in steps:
+            started = time.perf_counter()
+            with self.sessions() as session:
+                answer = step(session)
+            self.seconds.append(time.perf_counter() - started)
+            self.kinds.append(step.kind)
+            # `repr` tells 1, True, 1.0 and Decimal(1) apart.
+            self.answers.append(blake2b(repr(answer).encode(), digest_size=16).digest())
+        after = work_so_far(counters)
+        if self.work and before and after:
+            self.work = self.work.plus(after.since(before))
+        else:
+            self.work = None
 
     def quantile(self, kind: Kind, share: float) -> float:
         """
@@ -90,32 +104,41 @@ class Tally:
         return self.outcomes[Outcome.HIT] / (self.outcomes.total() or 1)
 
 
-def carry_out(
+def compare(
     steps: Sequence[Step],
-    sessions: sessionmaker[Session],
+    database: Run,
+    cached: Run,
     counters: Engine,
-    done: Callable[[], object] = lambda: None,
-) -> Run:
+    done: Callable[[int], object] = lambda _: None,
+) -> None:
     """
-    Carry out *steps*, each in a session of its own; calls *done* after each.
+    Let both applications carry out *steps* by turns; calls *done* with how many both have done.
 
     Args:
         counters: an engine of its own to ask the database what it has done
     """
-    seconds: list[float] = []
-    answers: list[bytes] = []
-    before = work_so_far(counters)
-    for step in steps:
-        started = time.perf_counter()
-        with sessions() as session:
-            answer = step(session)
-        seconds.append(time.perf_counter() - started)
-        # `repr` tells 1, True, 1.0 and Decimal(1) apart.
-        answers.append(blake2b(repr(answer).encode(), digest_size=16).digest())
-        done()
-    after = work_so_far(counters)
-    work = after.since(before) if before and after else None
-    return Run([step.kind for step in steps], seconds, answers, work)
+    for block in _blocks(steps):
+        # A write that no cache sees: the next step of the other application, which is the same
+        # write with another value, makes up for it before anybody reads.
+        database.carry_out([_rehearsed(step) for step in block], counters)
+        cached.carry_out(block, counters)
+        done(len(block))
+
+
+def _blocks(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """
+    Divide *steps*: a write stands alone, because both must have made it before one reads on.
+    """
+    for kind, group in itertools.groupby(steps, type):
+        several = list(group)
+        size = 1 if kind is Write else _TURN
+        for start in range(0, len(several), size):
+            yield several[start : start + size]
+
+
+def _rehearsed(step: Step) -> Step:
+    # Another value: or the second write would be none, and the cache would never hear of it.
+    return replace(step, value=step.value + 1) if isinstance(step, Write) else step
 
 
 def differing(steps: Sequence[Step], database: Run, cached: Run) -> list[Step]:
@@ -124,25 +147,6 @@ def differing(steps: Sequence[Step], database: Run, cached: Run) -> list[Step]:
     """
     answers = zip(steps, database.answers, cached.answers, strict=True)
     return [step for step, right, given in answers if right != given]
-
-
-@contextmanager
-def undone(steps: Sequence[Step], sessions: sessionmaker[Session]) -> Iterator[None]:
-    """
-    After the block, the rows that *steps* change are as they were before it.
-    """
-    writes = {
-        (step.model, step.key, step.attribute): step for step in steps if isinstance(step, Write)
-    }
-    with sessions() as session:
-        originals = {
-            place: getattr(session.get_one(step.model, step.key), step.attribute)
-            for place, step in writes.items()
-        }
-    yield
-    with sessions.begin() as session:
-        for (model, key, attribute), value in originals.items():
-            setattr(session.get_one(model, key), attribute, value)
 
 
 class Seen(NamedTuple):

@@ -14,7 +14,7 @@ from ormcache import Cache
 
 from . import statements
 from .data import OTHER_ROWS, load, schema
-from .measure import Result, Run, Tally, carry_out, differing, show_freshness, undone
+from .measure import Result, Run, Tally, compare, differing, show_freshness
 from .servers import Place
 from .workload import Step, Write, sequence, subjects
 
@@ -54,41 +54,23 @@ def play(place: Place, *, reads: int, flights: int, progress: ShowProgress) -> R
         with plain() as session:
             steps = sequence(subjects(session), reads)
         _warm_up(steps, plain)
-        with undone(steps, plain):
-            without = _run("Reading from the database", steps, plain, counters, progress)
         cache.enable(caching)
-        with_cache = _run("Reading through ormcache", steps, caching, counters, progress)
+        without, with_cache = Run(plain), Run(caching)
+        with progress("Reading, with and without", len(steps)) as done:
+            compare(steps, without, with_cache, counters, done)
         seen = Tally(tally.outcomes.copy(), tally.reasons.copy())
         other = stack.enter_context(_cache(place)), stack.enter_context(_engine(place))
         freshness = show_freshness(1, caching, tally, *other)
-        return Result(
-            flights,
-            steps,
-            without,
-            with_cache,
-            seen,
-            freshness,
-            differing(steps, without, with_cache),
-        )
-
-
-def _run(
-    stage: str,
-    steps: list[Step],
-    sessions: sessionmaker[Session],
-    counters: Engine,
-    progress: ShowProgress,
-) -> Run:
-    with progress(stage, len(steps)) as done:
-        return carry_out(steps, sessions, counters, lambda: done(1))
+        wrong = differing(steps, without, with_cache)
+        return Result(flights, steps, without, with_cache, seen, freshness, wrong)
 
 
 def _warm_up(steps: list[Step], sessions: sessionmaker[Session]) -> None:
     """
     Read the tables and compile the statements before anything is timed.
 
-    Only the run without the cache profits: the other one starts with an empty cache and an engine
-    that has not compiled anything.
+    Only the application without the cache profits: the other one begins with an empty cache and an
+    engine that has not compiled anything.
     """
     questions = {step.question: step for step in steps if not isinstance(step, Write)}
     for step in questions.values():

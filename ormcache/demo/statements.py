@@ -23,6 +23,12 @@ class Work(NamedTuple):
     statements: int
     seconds: float
 
+    def plus(self, further: Work) -> Work:
+        """
+        Return both together.
+        """
+        return Work(self.statements + further.statements, self.seconds + further.seconds)
+
     def since(self, earlier: Work) -> Work:
         """
         Return what has been done since an earlier reading.

@@ -161,6 +161,10 @@ class Attached:
         is where the application expects the error.
         """
         try:
+            if self.known_state(connection) is None:
+                # What a listener to 'connect' said and did not commit ends below, with our
+                # questions: who asks before that hears of a role that the connection then loses.
+                connection.rollback()
             state = self.state_of(connection)
             if state is not None and state.schema is not None and state.schema.stale:
                 self._load(state, connection)

@@ -64,6 +64,13 @@ class SessionState:
         """
         return {**self._session, **self._local} if self._local else self._session
 
+    @property
+    def lasts(self) -> bool:
+        """
+        Whether anything was said that outlives the transaction, and so goes back to the pool.
+        """
+        return bool(self._session or self._unknown)
+
     def said(self, sql: str, parameters: Any) -> None:
         """
         A statement that changes the session is about to be sent.

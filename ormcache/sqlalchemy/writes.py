@@ -126,6 +126,8 @@ class DialectHooks:
             return self._send_read(connection, state, plan, original)
         if facts.changes_session:
             state.session.said(statement, parameters)
+            # From now on it matters which connection of the pool one gets.
+            attached.varies = attached.varies or state.session.lasts
         if facts.kind is Kind.TRANSACTION:
             return self._send_boundary(state, plan, statement, original)
         return self._send_write(connection, state, plan, statement, original)

@@ -3,15 +3,20 @@ The shop that every scenario starts from.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from ormcache.testing import servers
 from tests.fixtures.apps import Database
 from tests.integration.conformance.process import Worker
-from tests.shop import Category, Product
+from tests.shop import Base, Category, Product
+
+TABLES = [Category.__table__, Product.__table__]
+THEIRS = "tenant_b"
 
 
 @pytest.fixture
@@ -56,3 +61,41 @@ def start_worker(
     yield start
     for worker in started:
         worker.close()
+
+
+@pytest.fixture
+def neighbour(database: Database, tmp_path: Path) -> Database:
+    """
+    Another database on the same server (SQLite: in the same folder) with the same tables.
+    """
+    if database.name == "sqlite":
+        url = f"sqlite:///{tmp_path / 'neighbour.db'}"
+    else:
+        assert database.server is not None
+        created = database.server.create_database("ormcache_neighbour")
+        url = f"{database.url.partition('://')[0]}://{created.partition('://')[2]}"
+    other = replace(database, url=url)
+    fill_with_theirs(other)
+    return other
+
+
+@pytest.fixture
+def schema(database: Database) -> str:
+    """
+    The name of another schema with the same tables. PostgreSQL only.
+    """
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {THEIRS}"))
+    engine.dispose()
+    fill_with_theirs(database, THEIRS)
+    return THEIRS
+
+
+def fill_with_theirs(database: Database, schema: str | None = None) -> None:
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        connection = connection.execution_options(schema_translate_map={None: schema})
+        Base.metadata.create_all(connection, tables=TABLES)
+        connection.execute(insert(Product), [{"id": 1, "name": "theirs", "price": 1, "stock": 0}])
+    engine.dispose()

@@ -6,61 +6,19 @@ In every test somebody else's rows stand under the same names: "old" is ours, "t
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from sqlalchemy import bindparam, event, insert, select, text, update
+from sqlalchemy import DateTime, event, exc, func, select, text
 from sqlalchemy.orm import Session
 
 from ormcache import Outcome
 from tests.fixtures.apps import App, Database, MakeApp
-from tests.integration.conformance.steps import name_of, names, rename, truth
+from tests.integration.conformance.steps import name_of, names, rename
 from tests.shop import Base, Category, Product
 
-TABLES = [Category.__table__, Product.__table__]
 postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
 sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-THEIRS = "tenant_b"
-
-
-@pytest.fixture
-def neighbour(database: Database, tmp_path: Path) -> Database:
-    """
-    Another database on the same server (SQLite: in the same folder) with the same tables.
-    """
-    if database.name == "sqlite":
-        url = f"sqlite:///{tmp_path / 'neighbour.db'}"
-    else:
-        assert database.server is not None
-        created = database.server.create_database("ormcache_neighbour")
-        url = f"{database.url.partition('://')[0]}://{created.partition('://')[2]}"
-    other = replace(database, url=url)
-    fill_with_theirs(other)
-    return other
-
-
-@pytest.fixture
-def schema(database: Database) -> str:
-    """
-    The name of another schema with the same tables. PostgreSQL only.
-    """
-    engine = database.plain_engine()
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {THEIRS}"))
-    engine.dispose()
-    fill_with_theirs(database, THEIRS)
-    return THEIRS
-
-
-def fill_with_theirs(database: Database, schema: str | None = None) -> None:
-    engine = database.plain_engine()
-    with engine.begin() as connection:
-        connection = connection.execution_options(schema_translate_map={None: schema})
-        Base.metadata.create_all(connection, tables=TABLES)
-        connection.execute(insert(Product), [{"id": 1, "name": "theirs", "price": 1, "stock": 0}])
-    engine.dispose()
 
 
 def test_s18_two_databases_behind_two_urls(
@@ -149,10 +107,8 @@ def test_s18_a_search_path_from_an_after_begin_listener(
     for _ in range(3):
         for tenant[0], expected in (("public", "old"), (schema, "theirs")):
             assert name_of(app) == expected
-            assert app.log.last().outcome is not Outcome.STALE
-    assert {read.outcome for read in app.log.reads[-2:]} == {
-        Outcome.HIT if vary else Outcome.BYPASS
-    }
+    reads = [read.outcome for read in app.log.reads if "products" in read.tables]
+    assert reads[-2:] == [Outcome.HIT if vary else Outcome.BYPASS] * 2
     tenant[0] = schema
     rename(app, "changed")
     assert name_of(app) == "changed"
@@ -186,65 +142,3 @@ def test_s18_a_setting_that_stays_on_a_pooled_connection(make_app: MakeApp, sche
         session.execute(text("RESET search_path"))
         session.commit()
     assert name_of(app) == "old"
-
-
-@pytest.fixture
-def roles(database: Database) -> Iterator[tuple[str, str]]:
-    """
-    Two roles, of which row-level security shows each a part of the products: one and two.
-    """
-    both = ("ormcache_one", "ormcache_two")
-    engine = database.plain_engine()
-    with engine.begin() as connection:
-        run = connection.exec_driver_sql
-        run("ALTER TABLE products ENABLE ROW LEVEL SECURITY")
-        run("UPDATE products SET category_id = 2 WHERE id = 2")
-        for number, role in enumerate(both, start=1):
-            run(f"CREATE ROLE {role}")
-            run(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
-            run(f"CREATE POLICY {role} ON products TO {role} USING (category_id = {number})")
-    yield both
-    with engine.begin() as connection:
-        for role in both:
-            connection.exec_driver_sql(f"DROP OWNED BY {role}")
-            connection.exec_driver_sql(f"DROP ROLE {role}")
-    engine.dispose()
-
-
-IDS = select(Product.id).order_by(Product.id)
-SEEN = [[1, 3], [2]]
-
-
-def ids(session: Session) -> list[int]:
-    return list(session.scalars(IDS))
-
-
-@postgresql
-@pytest.mark.parametrize("vary", [(), ("role",)], ids=["without vary", "with vary"])
-@pytest.mark.parametrize("how", ["SET LOCAL ROLE {}", "SET ROLE {}", "SET role TO {}"])
-def test_s18_a_role_with_row_level_security(
-    app: App, roles: tuple[str, str], vary: tuple[str, ...], how: str
-):
-    app.cache.policy("products", ttl=300, vary=vary)
-    for _ in range(2):
-        with app.Session() as session:
-            assert ids(session) == [1, 2, 3]
-        for role, seen in zip(roles, SEEN, strict=True):
-            with app.Session() as session:
-                session.execute(text(how.format(role)))
-                assert ids(session) == seen
-                session.execute(text("RESET ROLE"))
-                session.commit()
-
-
-@postgresql
-def test_s18_two_users_with_row_level_security(make_app: MakeApp, roles: tuple[str, str]):
-    apps = [make_app(), make_app()]
-    for app, role in zip(apps, roles, strict=True):
-        become = f"SET SESSION AUTHORIZATION {role}"
-        event.listen(app.engine, "connect", lambda c, _, become=become: c.execute(become))
-    for _ in range(3):
-        for app, seen in zip(apps, SEEN, strict=True):
-            with app.Session() as session:
-                assert ids(session) == seen
-    assert {app.log.outcomes()[-1] for app in apps} == {Outcome.HIT}

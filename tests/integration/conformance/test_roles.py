@@ -1,0 +1,144 @@
+"""
+S18, continued: the same SQL text under another role, another user, or other settings of the server.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import event, exc, func, select, text
+from sqlalchemy.orm import Session
+
+from ormcache import Outcome
+from tests.fixtures.apps import App, Database, MakeApp
+from tests.integration.conformance.steps import name_of
+from tests.shop import Category, Product
+
+postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+
+
+@pytest.fixture
+def roles(database: Database) -> Iterator[tuple[str, str]]:
+    """
+    Two roles, of which row-level security shows each a part of the products: one and two.
+    """
+    both = ("ormcache_one", "ormcache_two")
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run("ALTER TABLE products ENABLE ROW LEVEL SECURITY")
+        run("UPDATE products SET category_id = 2 WHERE id = 2")
+        for number, role in enumerate(both, start=1):
+            run(f"CREATE ROLE {role}")
+            run(f"GRANT SELECT ON products TO {role}")
+            run(f"CREATE POLICY {role} ON products TO {role} USING (category_id = {number})")
+    yield both
+    with engine.begin() as connection:
+        for role in both:
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+    engine.dispose()
+
+
+IDS = select(Product.id).order_by(Product.id)
+SEEN = [[1, 3], [2]]
+
+
+def ids(session: Session) -> list[int]:
+    return list(session.scalars(IDS))
+
+
+@postgresql
+@pytest.mark.parametrize("vary", [(), ("role",)], ids=["without vary", "with vary"])
+@pytest.mark.parametrize("how", ["SET LOCAL ROLE {}", "SET ROLE {}", "SET role TO {}"])
+def test_s18_a_role_with_row_level_security(
+    app: App, roles: tuple[str, str], vary: tuple[str, ...], how: str
+):
+    app.cache.policy("products", ttl=300, vary=vary)
+    for _ in range(2):
+        with app.Session() as session:
+            assert ids(session) == [1, 2, 3]
+        for role, seen in zip(roles, SEEN, strict=True):
+            with app.Session() as session:
+                session.execute(text(how.format(role)))
+                assert ids(session) == seen
+                session.execute(text("RESET ROLE"))
+                session.commit()
+
+
+@postgresql
+def test_s18_two_users_with_row_level_security(make_app: MakeApp, roles: tuple[str, str]):
+    apps = [make_app(), make_app()]
+    for app, role in zip(apps, roles, strict=True):
+        event.listen(app.engine, "connect", becomes(role))
+    for _ in range(3):
+        for app, seen in zip(apps, SEEN, strict=True):
+            with app.Session() as session:
+                assert ids(session) == seen
+
+
+@postgresql
+def test_s18_a_user_who_is_only_meant_to_be_restricted(make_app: MakeApp, roles: tuple[str, str]):
+    # A SET that is not committed ends with the first rollback, whatever its author had in mind.
+    sloppy, restricted = make_app(), make_app()
+    event.listen(sloppy.engine, "connect", lambda c, _: c.execute(f"SET ROLE {roles[0]}"))
+    event.listen(restricted.engine, "connect", becomes(roles[0]))
+    for _ in range(2):
+        with sloppy.Session() as session:
+            assert ids(session) == ids_now(session)
+        with restricted.Session() as session:
+            assert ids(session) == ids_now(session) == [1, 3]
+
+
+def becomes(role: str):
+    def become(connection, _record) -> None:
+        connection.execute(f"SET ROLE {role}")
+        connection.commit()
+
+    return become
+
+
+def ids_now(session: Session) -> list[int]:
+    return list(session.scalars(IDS, execution_options={"ormcache": False}))
+
+
+@postgresql
+def test_s18_a_user_who_may_not_read_a_table_gets_no_cached_rows_of_it(
+    make_app: MakeApp, roles: tuple[str, str]
+):
+    allowed, forbidden = make_app(), make_app()
+    event.listen(forbidden.engine, "connect", becomes(roles[0]))
+    statement = select(Category.name).where(Category.id == 1)
+    for _ in range(2):
+        with allowed.Session() as session:
+            assert session.scalar(statement) == "tea"
+        with forbidden.Session() as session, pytest.raises(exc.ProgrammingError, match="denied"):
+            session.scalar(statement)
+    assert allowed.log.outcomes()[-1] is Outcome.HIT
+
+
+@postgresql
+def test_s18_two_time_zones(make_app: MakeApp):
+    zones = ["UTC", "America/Caracas"]
+    apps = [make_app(engine={"connect_args": {"options": f"-cTimeZone={zone}"}}) for zone in zones]
+    with apps[0].Session() as session:
+        session.execute(text("UPDATE products SET added = '2024-01-01 12:00+00'"))
+        session.commit()
+    for _ in range(3):
+        for app, zone in zip(apps, zones, strict=True):
+            with app.Session() as session:
+                assert str(session.get(Product, 1).added.tzinfo) == zone
+    assert {app.log.outcomes()[-1] for app in apps} == {Outcome.HIT}
+
+
+@mariadb
+def test_s18_two_sql_modes(make_app: MakeApp):
+    statement = text("SELECT name || 'er' FROM products WHERE id = 1")
+    apps = [
+        make_app(engine={"connect_args": {"init_command": f"SET SESSION sql_mode='{mode}'"}})
+        for mode in ("", "PIPES_AS_CONCAT")
+    ]
+    for _ in range(3):
+        for app, expected in zip(apps, (0, "older"), strict=True):
+            with app.Session() as session:
+                assert session.scalar(statement) == expected

@@ -1,0 +1,140 @@
+"""
+S18, continued: names that lead elsewhere, and parameters that are equal and not the same.
+"""
+
+import pytest
+from sqlalchemy import event, select, text, update
+from sqlalchemy.orm import Session
+
+from ormcache import Outcome
+from tests.fixtures.apps import App, Database, MakeApp
+from tests.integration.conformance.steps import change, name_of, names, truth
+from tests.shop import Product
+
+mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
+
+
+@mariadb
+def test_s18_use_of_another_database(make_app: MakeApp, neighbour: Database):
+    app = make_app(engine={"pool_size": 1, "max_overflow": 0})
+    assert [name_of(app) for _ in range(2)] == ["old", "old"]
+    with app.Session() as session:
+        session.execute(text("USE ormcache_neighbour"))
+        assert [session.scalar(names()) for _ in range(2)] == ["theirs", "theirs"]
+        session.commit()
+    assert name_of(app) == "theirs"  # the pool has no other connection
+    with app.Session() as session:
+        session.execute(text("USE ormcache_shop"))
+        assert session.scalar(names()) == "old"
+    assert name_of(app) == "old"
+
+
+@mariadb
+def test_s18_a_write_after_use_reaches_the_readers_of_that_database(
+    make_app: MakeApp, neighbour: Database, redis_server, namespace: str
+):
+    ours, writer = make_app(), make_app()
+    theirs = App(neighbour, redis_server.url, namespace)
+    try:
+        for _ in range(2):
+            assert [name_of(ours), name_of(theirs)] == ["old", "theirs"]
+        with writer.Session() as session:
+            session.execute(text("USE ormcache_neighbour"))
+            change(session, "changed")
+            session.commit()
+        assert [name_of(ours), name_of(theirs)] == ["old", "changed"]
+    finally:
+        theirs.close()
+
+
+@pytest.fixture
+def elsewhere(database: Database, request: pytest.FixtureRequest) -> str:
+    """
+    The schema in which somebody else's tables of the same names are; in SQLite, when attached.
+    """
+    if database.name == "postgresql":
+        return request.getfixturevalue("schema")
+    neighbour: Database = request.getfixturevalue("neighbour")
+    return "ormcache_neighbour" if database.name == "mariadb" else neighbour.url[len("sqlite:///") :]
+
+
+@pytest.fixture
+def mapped(make_app: MakeApp, database: Database, elsewhere: str) -> tuple[App, dict]:
+    """
+    An application, and the map that leads its tables elsewhere.
+    """
+    app = make_app()
+    if database.name == "sqlite":
+        attach = f"ATTACH '{elsewhere}' AS tenant_b"
+        event.listen(app.engine, "connect", lambda connection, _: connection.execute(attach))
+        return app, {None: "tenant_b"}
+    return app, {None: elsewhere}
+
+
+def test_s18_a_schema_translate_map(mapped: tuple[App, dict], database: Database):
+    app, translation = mapped
+    theirs = names().execution_options(schema_translate_map=translation)
+    ours = names()
+    for _ in range(3):
+        with app.Session() as session:
+            assert [session.scalar(ours), session.scalar(theirs)] == ["old", "theirs"]
+    # SQLite's attached databases are nobody's to follow; elsewhere both are cached.
+    expected = Outcome.BYPASS if database.name == "sqlite" else Outcome.HIT
+    assert app.log.outcomes()[-2:] == [expected] * 2
+    with app.Session() as session:
+        session.connection(execution_options={"schema_translate_map": translation})
+        session.execute(update(Product).values(name="changed"))
+        session.commit()
+    with app.Session() as session:
+        assert [session.scalar(ours), session.scalar(theirs)] == ["old", "changed"]
+
+
+def test_s18_an_engine_with_a_schema_translate_map(mapped: tuple[App, dict]):
+    app, translation = mapped
+    elsewhere = app.engine.execution_options(schema_translate_map=translation)
+    for _ in range(3):
+        assert name_of(app) == "old"
+        with app.Session(bind=elsewhere) as session:
+            assert session.scalar(names()) == "theirs"
+
+
+def test_s18_a_temporary_table_hides_one_of_the_same_name(make_app: MakeApp, database: Database):
+    app = make_app(engine={"pool_size": 1, "max_overflow": 0})
+    assert [name_of(app) for _ in range(2)] == ["old", "old"]
+    with app.Session() as session:
+        session.execute(text("CREATE TEMPORARY TABLE products (id int, name varchar(50))"))
+        session.execute(text("INSERT INTO products VALUES (1, 'temporary')"))
+        assert session.scalar(names()) == "temporary"
+        session.commit()
+        assert session.scalar(names()) == "temporary"
+    assert name_of(app) == "temporary"  # the pool has no other connection
+    with app.Session() as session:
+        session.execute(text("DROP TABLE products"))
+        session.commit()
+    assert name_of(app) == truth(database) == "old"
+
+
+VALUES = [1, True, 1.0, "1"]
+
+
+def test_s18_parameters_that_are_equal_and_of_another_type(app: App, database: Database):
+    statement = text("SELECT :value AS value FROM products WHERE id = 1")
+    engine = database.plain_engine()
+    with Session(engine) as session:
+        expected = [repr(session.scalar(statement, {"value": value})) for value in VALUES]
+    engine.dispose()
+    assert len(set(expected)) > 1
+    for round_ in range(2):
+        found = []
+        for value in VALUES:
+            with app.Session() as session:
+                found.append(repr(session.scalar(statement, {"value": value})))
+        assert found == expected, f"round {round_}"
+    assert app.log.outcomes() == [Outcome.MISS] * 4 + [Outcome.HIT] * 4
+
+
+def test_s18_parameters_that_are_equal_in_a_filter(app: App):
+    for value in (1, 2, 1, 2):
+        with app.Session() as session:
+            assert session.scalar(select(Product.id).where(Product.stock == value)) == value
+    assert app.log.outcomes() == [Outcome.MISS] * 2 + [Outcome.HIT] * 2
