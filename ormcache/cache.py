@@ -19,7 +19,7 @@ from .drive import Performer, run
 from .errors import ConfigurationError, StoreError
 from .events import CommitEvent, ReadEvent, ShadowDifference
 from .fingerprint import NoIdentityError, canonical
-from .model import Outcome
+from .model import Outcome, Reason
 from .policy import Policies, Policy
 from .settings import read_policy_file
 from .writing import commit, invalidate
@@ -93,6 +93,8 @@ class Cache:
         self.observers: tuple[Observer, ...] = tuple(observers)
         self.counts: Counter[Outcome] = Counter()
         """Reads by outcome since this object was made, in this process."""
+        self.reasons: Counter[Reason] = Counter()
+        """The same by reason: of bypasses, and of misses that left nothing behind."""
         self.mode = mode
         self._policies = Policies(default)
         self._default = default

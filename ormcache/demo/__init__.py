@@ -1,12 +1,13 @@
 """
 What does the cache do for an application, shown on real data and real servers?
 
-The 336,776 flights that left New York in 2013, in PostgreSQL, read through SQLAlchemy twice by the
-same sequence of reads and writes: once from the database, once through ormcache.
+The 336,776 flights that left New York in 2013 lie in PostgreSQL; two applications read them through
+SQLAlchemy in the same sequence of reads and writes: one from the database, one through ormcache.
 
     models      the tables, each with a policy
     data        the data set's files into the tables
-    workload    the reads and the writes
+    questions   the reads
+    workload    how often each is asked, and what is written in between
     measure     a sequence carried out, timed and compared; a change seen by another application
     play        all of it, in order
     statements  what PostgreSQL says it has done meanwhile

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from ormcache import Cache
+from ormcache import Cache, StoreError
 
 from . import statements
 from .data import OTHER_ROWS, load, schema
@@ -93,7 +93,9 @@ def _cache(place: Place, *observers: Tally) -> Iterator[Cache]:
         place.store_url, namespace=place.namespace, timeout=_STORE_TIMEOUT, observers=observers
     )
     try:
-        cache.store.info()
+        told = cache.store.info()
+        if "server" not in told:
+            raise StoreError(f"nothing to cache in: {told.get('problem', 'the store is silent')}")
         try:
             yield cache
         finally:

@@ -36,7 +36,7 @@ def fewer(before: float, after: float) -> str:
     Return the change between two amounts in per cent.
     """
     change = 100 * (after - before) / before if before else 0.0
-    return f"{change:+.0f} %".replace("-", "\N{MINUS SIGN}")
+    return f"{change:+.0f} %"
 
 
 def _comparison(result: Result) -> Table:
@@ -125,4 +125,8 @@ def _ms(seconds: float) -> str:
 
 
 def _times(before: float, after: float) -> str:
-    return f"{before / after:.1f} \N{MULTIPLICATION SIGN}" if before and after else ""
+    if not before or not after:
+        return ""
+    if after <= before:
+        return f"{before / after:.1f} x faster"
+    return f"{after / before:.1f} x slower"

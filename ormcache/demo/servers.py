@@ -64,6 +64,11 @@ def places(
             valkey = stack.enter_context(servers.redis(sources=_SOURCES))
             tell(valkey.description)
             store_url = valkey.url
+        elif store_url.startswith("memory:"):
+            raise ConfigurationError(
+                "--redis-url must name a server: the demo shows two applications that share a "
+                "store, and memory:// is shared with nobody"
+            )
         else:
             tell("the store from --redis-url")
         yield Place(given, store_url, f"ormcache-demo-{uuid4().hex[:8]}", private)

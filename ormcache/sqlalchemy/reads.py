@@ -45,7 +45,11 @@ def may_be_cached(statement: Any, options: Any) -> bool:
     if isinstance(statement, str):
         return True
     element = statement.statement
-    return element is not None and (element.is_select or element._is_text_clause)
+    if element is None:
+        return False
+    if element.is_from_statement:
+        element = element.element
+    return bool(element.is_select or element._is_text_clause)
 
 
 def answer_read(
@@ -84,7 +88,7 @@ class _Read:
         if not isinstance(request, ReadRequest):
             result = self._send()
             if request is not None:
-                cache.counts[Outcome.BYPASS] += 1
+                self._count(Answer(Outcome.BYPASS, *request))
                 if cache.observers:
                     self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
             return result
@@ -92,7 +96,7 @@ class _Read:
         schema = self._state.schema or self._attached.main
         assert schema is not None
         answer = run(read(request), schema.watch(perform))
-        cache.counts[answer.outcome] += 1
+        self._count(answer)
         if cache.observers:
             self._tell(answer, perform.store_seconds, perform.database_seconds)
         if answer.rows is not None:
@@ -230,6 +234,17 @@ class _Read:
         context.cursor.play(rows, counts=self._attached.dialect.name != "sqlite")
         result: CursorResult[Any] = context._setup_result_proxy()
         return result
+
+    def _count(self, answer: Answer) -> None:
+        cache = self._attached.cache
+        cache.counts[answer.outcome] += 1
+        if answer.reason is not None:
+            cache.reasons[answer.reason] += 1
+            if answer.reason is Reason.UNSTORABLE:
+                self._attached.warn_once(
+                    f"ormcache does not cache results with values of type {answer.detail}: "
+                    "they cannot be stored exactly"
+                )
 
     def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
         plan, context, dialect = self._plan, self._context, self._attached.dialect

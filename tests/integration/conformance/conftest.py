@@ -95,7 +95,7 @@ def schema(database: Database) -> str:
 def fill_with_theirs(database: Database, schema: str | None = None) -> None:
     engine = database.plain_engine()
     with engine.begin() as connection:
-        connection = connection.execution_options(schema_translate_map={None: schema})
-        Base.metadata.create_all(connection, tables=TABLES)
-        connection.execute(insert(Product), [{"id": 1, "name": "theirs", "price": 1, "stock": 0}])
+        elsewhere = connection.execution_options(schema_translate_map={None: schema})
+        Base.metadata.create_all(elsewhere, tables=TABLES)
+        elsewhere.execute(insert(Product), [{"id": 1, "name": "theirs", "price": 1, "stock": 0}])
     engine.dispose()

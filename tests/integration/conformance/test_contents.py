@@ -1,6 +1,6 @@
 """
-S22–S24: old payloads under a new model, results that are false or empty, and cached entities that
-are written.
+S22 to S24: old payloads under a new model, results that are false or empty, and cached entities
+that are written.
 """
 
 from decimal import Decimal
@@ -182,7 +182,9 @@ def test_s24_a_cached_entity_takes_part_in_relationships_and_merges(app: App, ot
 
 LOCKING = {
     "select": lambda s: s.scalar(names().with_for_update()),
-    "entity": lambda s: s.scalars(select(Product).where(Product.id == 1).with_for_update()).one().name,
+    "entity": lambda s: (
+        s.scalars(select(Product).where(Product.id == 1).with_for_update()).one().name
+    ),
     "get": lambda s: s.get(Product, 1, with_for_update=True).name,
     "refresh": lambda s: refreshed(s, with_for_update=True),
     "read lock": lambda s: s.scalar(names().with_for_update(read=True)),
@@ -195,10 +197,9 @@ def refreshed(session, **options) -> str:
     return product.name
 
 
+@pytest.mark.behind_our_back
 @pytest.mark.parametrize("read", LOCKING.values(), ids=LOCKING.keys())
-def test_s24_a_read_that_locks_is_never_answered_from_the_cache(
-    app: App, database: Database, read
-):
+def test_s24_a_read_that_locks_is_never_answered_from_the_cache(app: App, database: Database, read):
     for _ in range(2):
         with app.Session() as session:
             session.get(Product, 1)

@@ -37,9 +37,7 @@ def test_s13_a_writer_killed_during_its_commit_leaves_nothing_stale(
     assert name_of(other) == committed
 
 
-def test_s17_a_process_whose_clock_is_late_reads_and_writes_as_any_other(
-    app: App, start_worker
-):
+def test_s17_a_process_whose_clock_is_late_reads_and_writes_as_any_other(app: App, start_worker):
     process = start_worker(clock_behind=45)
     for round_ in range(3):
         warm(app)

@@ -5,12 +5,11 @@ S18, continued: the same SQL text under another role, another user, or other set
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event, exc, func, select, text
+from sqlalchemy import event, exc, select, text
 from sqlalchemy.orm import Session
 
 from ormcache import Outcome
 from tests.fixtures.apps import App, Database, MakeApp
-from tests.integration.conformance.steps import name_of
 from tests.shop import Category, Product
 
 postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)

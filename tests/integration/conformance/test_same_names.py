@@ -55,7 +55,9 @@ def elsewhere(database: Database, request: pytest.FixtureRequest) -> str:
     if database.name == "postgresql":
         return request.getfixturevalue("schema")
     neighbour: Database = request.getfixturevalue("neighbour")
-    return "ormcache_neighbour" if database.name == "mariadb" else neighbour.url[len("sqlite:///") :]
+    return (
+        "ormcache_neighbour" if database.name == "mariadb" else neighbour.url[len("sqlite:///") :]
+    )
 
 
 @pytest.fixture

@@ -4,17 +4,15 @@ S18: the same SQL text means something else on another connection.
 In every test somebody else's rows stand under the same names: "old" is ours, "theirs" is not.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import DateTime, event, exc, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import event, text
 
 from ormcache import Outcome
 from tests.fixtures.apps import App, Database, MakeApp
 from tests.integration.conformance.steps import name_of, names, rename
-from tests.shop import Base, Category, Product
+from tests.shop import Base, Product
 
 postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)

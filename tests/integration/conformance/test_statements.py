@@ -1,11 +1,23 @@
 """
-S9–S11: whatever a statement reads, and whatever way a change is made.
+S9 to S11: whatever a statement reads, and whatever way a change is made.
 """
 
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import DDL, bindparam, delete, exists, func, insert, literal, select, text, union, update
+from sqlalchemy import (
+    DDL,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    union,
+    update,
+)
 from sqlalchemy.orm import aliased, joinedload, selectinload, subqueryload
 
 from ormcache import Outcome
@@ -162,7 +174,9 @@ def in_core(change):
 
 
 PRICED = update(Product).values(price=Decimal(77))
-_by_key = update(Product.__table__).where(Product.id == bindparam("key")).values(name=bindparam("to"))
+_by_key = (
+    update(Product.__table__).where(Product.id == bindparam("key")).values(name=bindparam("to"))
+)
 _copied = insert(Product).from_select(
     ["id", "name", "price", "stock"],
     select(Product.id + 100, Product.name, Product.price, literal(0)),

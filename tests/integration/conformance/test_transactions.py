@@ -1,5 +1,5 @@
 """
-S4–S8: snapshots, rollbacks, savepoints, and a session inside someone else's transaction.
+S4 to S8: snapshots, rollbacks, savepoints, and a session inside someone else's transaction.
 """
 
 import pytest
@@ -92,9 +92,7 @@ def test_s05_what_a_transaction_read_before_it_rolled_back_is_seen_by_nobody(app
     assert name_of(other) == "old"
 
 
-def test_s05_a_trigger_changed_what_the_transaction_read(
-    app: App, other: App, database: Database
-):
+def test_s05_a_trigger_changed_what_the_transaction_read(app: App, other: App, database: Database):
     make_trigger(database)
     with other.Session() as writer:
         change(writer, "dirty")
@@ -108,10 +106,10 @@ def test_s05_a_trigger_changed_what_the_transaction_read(
 
 def make_trigger(database: Database) -> None:
     body = "UPDATE categories SET name = 'triggered' WHERE id = 1"
+    function = f"RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$"
     statements = {
         "postgresql": [
-            f"CREATE FUNCTION retitle() RETURNS trigger LANGUAGE plpgsql AS $$ "
-            f"BEGIN {body}; RETURN NEW; END $$",
+            f"CREATE FUNCTION retitle() {function}",
             "CREATE TRIGGER t AFTER UPDATE ON products FOR EACH ROW EXECUTE FUNCTION retitle()",
         ],
         "mariadb": [f"CREATE TRIGGER t AFTER UPDATE ON products FOR EACH ROW {body}"],
