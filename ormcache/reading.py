@@ -184,7 +184,10 @@ def _load_and_fill(
         return answer
     if request.shadow and cached is not None:
         answer.differing = yield from _compare(request, fetched.tokens, cached, rows)
+    reason = answer.reason
     yield from _fill(request, fetched.tokens, rows, answer)
+    # Why the database was asked says more than why nothing was stored.
+    answer.reason = reason or answer.reason
     return answer
 
 

@@ -31,12 +31,14 @@ def canonical_parameters(parameters: Any) -> str:
 
 def _one(value: Any) -> str:
     """
-    Return the text for one parameter, with the wrappers that drivers give JSON and ranges.
+    Return the text for one parameter, with the wrappers that drivers give JSON, bytes and ranges.
     """
     kind = type(value)
     if kind is list:
         return f"[{','.join(_one(v) for v in value)}]"
-    if kind.__module__.startswith(_JSON):
+    if kind.__module__.startswith(_JSON) or (
+        kind.__name__ == "Binary" and kind.__module__.startswith("psycopg")
+    ):
         content = value.obj if hasattr(value, "obj") else value.adapted
         return f"{kind.__name__}({canonical(content)})"
     if kind.__module__.startswith(_RANGES) and hasattr(value, "upper_inc"):

@@ -94,8 +94,12 @@ class KnownSchema:
 
         So the first transaction that reads from a snapshot has them in its vector.
         """
-        layers = cache.policies().layers
-        named = {name.rpartition(".")[2] for layer in layers for name in layer}
+        named = {name for layer in cache.policies().layers for name in layer}
         database = self.identity.database
-        here = [t for t in catalog.tables if t.name in named and t.schema in catalog.search_path]
+        here = [
+            t
+            for t in catalog.tables
+            if f"{t.schema}.{t.name}" in named
+            or (t.name in named and t.schema in catalog.search_path)
+        ]
         self.track((self.whole, *(table_scope(database, t.schema or "", t.name) for t in here)))

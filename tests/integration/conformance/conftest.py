@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 from ormcache.testing import servers
 from tests.fixtures.apps import Database
 from tests.integration.conformance.process import Worker
-from tests.shop import Base, Category, Product
+from tests.shop import Base, Category, Customer, Order, Product
 
 TABLES = [Category.__table__, Product.__table__]
 THEIRS = "tenant_b"
@@ -22,7 +22,7 @@ THEIRS = "tenant_b"
 @pytest.fixture
 def database(database: Database) -> Database:
     """
-    The three databases with two categories and three products named "old".
+    The three databases with two categories, three products named "old", and two orders.
     """
     engine = database.plain_engine()
     with engine.begin() as connection:
@@ -42,6 +42,8 @@ def stock(connection) -> None:
         for i in (1, 2, 3)
     ]
     connection.execute(insert(Product), products)
+    connection.execute(insert(Customer), [{"id": 1, "name": "Ann"}, {"id": 2, "name": "Bob"}])
+    connection.execute(insert(Order), [{"id": i, "customer_id": i} for i in (1, 2)])
 
 
 @pytest.fixture

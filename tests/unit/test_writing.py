@@ -1,0 +1,91 @@
+"""
+The life of a write, step by step: what is asked for, in which order, whatever fails.
+"""
+
+import pytest
+
+from ormcache.effects import Announce, Apply, Settle
+from ormcache.errors import StoreError
+from ormcache.model import Scope
+from ormcache.writing import Committed, commit, invalidate
+from tests.fixtures.scripted import play
+
+SCOPES = frozenset({Scope("db/b"), Scope("db/a")})
+DOWN = StoreError("down")
+
+
+def test_announce_then_commit_then_settle_under_one_intent():
+    effects, returned = play(commit(SCOPES), None, None, None)
+    announce, apply, settle = effects
+    assert (type(announce), type(apply), type(settle)) == (Announce, Apply, Settle)
+    assert announce.intent is settle.intent
+    assert announce.intent.scopes == ("db/a", "db/b")
+    assert returned == Committed(delivered=True)
+
+
+def test_two_commits_have_two_leases():
+    (first, *_), _ = play(commit(SCOPES), None, None, None)
+    (second, *_), _ = play(commit(SCOPES), None, None, None)
+    assert first.intent.lease != second.intent.lease
+
+
+def test_a_transaction_that_touched_nothing_asks_the_store_nothing():
+    played = play(commit(frozenset()), None)
+    assert played.asked == ["apply"]
+    assert played.returned == Committed(delivered=True)
+
+
+def test_a_store_that_misses_the_announce_stops_nothing_and_gets_the_settle():
+    played = play(commit(SCOPES), DOWN, None, None)
+    assert played.asked == ["announce", "apply", "settle"]
+    assert played.returned == Committed(delivered=True)
+
+
+@pytest.mark.parametrize("announced", [None, DOWN])
+def test_a_store_that_misses_the_settle_is_told_but_raises_nothing(announced: object):
+    played = play(commit(SCOPES), announced, None, DOWN)
+    assert played.returned == Committed(delivered=False)
+
+
+@pytest.mark.parametrize("announced", [None, DOWN])
+@pytest.mark.parametrize("settled", [None, DOWN])
+@pytest.mark.parametrize("error", [RuntimeError("lost connection"), KeyboardInterrupt()])
+def test_a_commit_of_unknown_outcome_settles_and_raises_what_the_database_raised(
+    announced: object, settled: object, error: BaseException
+):
+    path = commit(SCOPES)
+    assert isinstance(next(path), Announce)
+    applied = path.throw(announced) if announced is not None else path.send(None)
+    assert isinstance(applied, Apply)
+    assert isinstance(path.throw(error), Settle)
+    with pytest.raises(type(error)) as raised:
+        path.throw(settled) if settled is not None else path.send(None)
+    assert raised.value is error
+
+
+def test_a_failing_commit_that_touched_nothing_raises_as_it_is():
+    with pytest.raises(RuntimeError, match="refused"):
+        play(commit(frozenset()), RuntimeError("refused"))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_path_that_is_dropped_half_way_asks_for_nothing_more(steps: int):
+    # What a killed process does: the lease it leaves runs out.
+    path = commit(SCOPES)
+    next(path)
+    for _ in range(steps):
+        path.send(None)
+    path.close()
+
+
+def test_what_is_not_the_stores_error_is_not_swallowed():
+    with pytest.raises(ZeroDivisionError):
+        play(commit(SCOPES), ZeroDivisionError())
+
+
+@pytest.mark.parametrize(("answer", "delivered"), [(None, True), (DOWN, False)])
+def test_invalidating_without_a_commit_is_one_settle(answer: object, delivered: bool):
+    played = play(invalidate(SCOPES), answer)
+    assert played.asked == ["settle"]
+    assert played.effects[0].intent.scopes == ("db/a", "db/b")
+    assert played.returned == Committed(delivered=delivered)
