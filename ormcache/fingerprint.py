@@ -52,17 +52,27 @@ def canonical(value: Any) -> str:
     Raises:
         NoIdentityError: For a type that is not known here.
     """
+    try:
+        return _canonical(value)
+    except (ValueError, RecursionError) as exc:  # an int of thousands of digits, a list in itself
+        raise NoIdentityError(type(value).__qualname__) from exc
+
+
+def _canonical(value: Any) -> str:
     kind = type(value)
     if kind in _EXACT:
         return repr(value)
     if kind is dict:
-        if all(type(v) in _EXACT for v in value.values()):
+        if all(type(v) in _EXACT and type(k) is str for k, v in value.items()):
             return repr(value)
-        return "{" + ",".join(f"{canonical(k)}:{canonical(v)}" for k, v in value.items()) + "}"
+        items = [f"{_canonical(k)}:{_canonical(v)}" for k, v in value.items()]
+        return "{" + ",".join(items) + "}"
     if kind is tuple or kind is list:
-        return f"{kind.__name__}({','.join([canonical(v) for v in value])})"
+        return f"{kind.__name__}({','.join([_canonical(v) for v in value])})"
     if kind is dt.datetime or kind is dt.time:
-        if type(value.tzinfo) in _ZONES:
+        zone = value.tzinfo
+        # A zone read from a file that has no key is known by the file's name only.
+        if type(zone) in _ZONES and getattr(zone, "key", "") is not None:
             return repr(value)
     elif kind is bytearray or kind is memoryview:
         return f"{kind.__name__}({bytes(value)!r})"

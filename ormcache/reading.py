@@ -173,22 +173,26 @@ def _load_and_fill(
     rows = yield from _load(request.snapshot)
     answer = Answer(verdict.outcome, verdict.reason)
     if verdict.outcome is Outcome.HIT:
-        reason = request.not_served or Reason.SHADOW
-        # Not served though current: it could not be decoded, or the caller wanted the database.
-        answer = (
-            Answer(Outcome.BYPASS, reason)
-            if cached is not None
-            else Answer(Outcome.MISS, Reason.UNDECODABLE)
-        )
+        answer = _not_served(request, cached)
+    asked = answer.reason
     if rows is None:
+        answer.reason = asked or Reason.TOO_LARGE
         return answer
     if request.shadow and cached is not None:
         answer.differing = yield from _compare(request, fetched.tokens, cached, rows)
-    reason = answer.reason
     yield from _fill(request, fetched.tokens, rows, answer)
-    # Why the database was asked says more than why nothing was stored.
-    answer.reason = reason or answer.reason
+    if asked is not None:  # why the database was asked says more than why nothing was stored
+        answer.reason = asked
     return answer
+
+
+def _not_served(request: ReadRequest, cached: Rows | None) -> Answer:
+    """
+    Return the answer for an entry that is current and was not given out all the same.
+    """
+    if cached is None:
+        return Answer(Outcome.MISS, Reason.UNDECODABLE)
+    return Answer(Outcome.BYPASS, request.not_served or Reason.SHADOW)
 
 
 def _fill(

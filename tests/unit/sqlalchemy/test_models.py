@@ -62,6 +62,8 @@ def test_a_wrong_policy_is_told():
         __cache_policy__ = 60
         id: Mapped[int] = mapped_column(primary_key=True)
 
-    with pytest.raises(ConfigurationError, match=r"Wrong.__cache_policy__ must be an ormcache.Policy"):
+    with pytest.raises(
+        ConfigurationError, match="must be an ormcache.Policy"
+    ):
         model_policies()
     Base.registry.dispose()
