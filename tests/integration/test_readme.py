@@ -32,7 +32,7 @@ def test_the_quick_start_runs_as_printed(redis_server: Server, tmp_path: Path):
 
 
 def test_every_policy_setting_is_explained():
-    from ormcache import Policy  # noqa: PLC0415
+    from ormcache import Policy
 
     for setting in Policy().settings():
         assert f"`{setting}`" in README.read_text()

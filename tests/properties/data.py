@@ -43,8 +43,10 @@ spells = st.timedeltas(dt.timedelta(0), dt.timedelta(days=3000)).map(
 scores = st.integers(-1000, 1000).map(lambda eighths: eighths / 8)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | scores | words,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["k", "tea", "é"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["k", "tea", "é"]), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 

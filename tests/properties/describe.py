@@ -49,7 +49,11 @@ class Describer:
         if id(entity) in self._open:
             return ("again", state.key)
         self._open.add(id(entity))
-        loaded = {name: self.describe(value) for name, value in sorted(state.dict.items()) if name in state.mapper.attrs}
+        loaded = {
+            name: self.describe(value)
+            for name, value in sorted(state.dict.items())
+            if name in state.mapper.attrs
+        }
         self._open.remove(id(entity))
         return (_name(entity), state.key[1:], loaded, sorted(inspect(entity).unloaded))
 

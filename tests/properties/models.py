@@ -75,7 +75,7 @@ class Author(Base):
     born: Mapped[dt.date | None]
     score: Mapped[float | None]
     biography: Mapped[str | None] = deferred(mapped_column(Text))
-    mentor: Mapped["Author | None"] = relationship(remote_side=[id])
+    mentor: Mapped["Author | None"] = relationship(remote_side="Author.id")
     books: Mapped[list["Book"]] = relationship(back_populates="author", order_by="Book.id")
 
 

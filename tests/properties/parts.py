@@ -4,6 +4,7 @@ The parts of random statements: conditions, pages, and ways to take a result.
 
 import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,67 +17,82 @@ from tests.properties.models import Author, Book, Person
 Draw = st.DrawFn
 Consume = Callable[[Session], Any]
 
-COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
+COMPARISONS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
+EQUALITY = COMPARISONS[:2]
 TEXTS = {Author.name, Book.title, Person.name}
 UNCOMPARED = {Book.facts}
+
+
+@dataclass(frozen=True)
+class Operand:
+    """
+    A column, the strategy of its values, and what draws them.
+    """
+
+    draw: Draw
+    model: Any
+    entity: Any | None
+    column: Any
+    here: Any
+    """The column, of the alias if there is one."""
+
+    def value(self) -> Any:
+        return self.draw(COLUMNS[self.column])
+
+    def values(self) -> list[Any]:
+        return self.draw(st.lists(COLUMNS[self.column], max_size=4))
+
+    def compared(self) -> Any:
+        only_equal = self.column in (Author.alive, Author.mood)
+        compare = self.draw(st.sampled_from(EQUALITY if only_equal else COMPARISONS))
+        return compare(self.here, self.value())
+
+    def other(self) -> Any:
+        return condition(self.draw, self.model, self.entity)
+
+
+ANY_COLUMN: tuple[Callable[[Operand], Any], ...] = (
+    Operand.compared,
+    Operand.compared,
+    lambda o: o.here.in_(o.values()),
+    lambda o: o.here.not_in(o.values()),
+    lambda o: o.here.between(o.value(), o.value()),
+    lambda o: o.here.is_(None),
+    lambda o: o.here.is_not(None),
+    lambda o: and_(o.other(), o.other()),
+    lambda o: or_(o.other(), o.other()),
+    lambda o: not_(o.other()),
+)
+A_TEXT: tuple[Callable[[Operand], Any], ...] = (
+    lambda o: o.here.like(o.value().replace("a", "_") + "%", escape="/"),
+    lambda o: o.here.startswith(o.value(), autoescape=True),
+    lambda o: o.here.contains(o.value(), autoescape=True),
+    lambda o: o.here.ilike("%" + o.draw(st.sampled_from(["t", "E", "ï"])) + "%"),
+    lambda o: func.length(o.here) > o.draw(st.integers(0, 6)),
+)
+A_BOOK: tuple[Callable[[Operand], Any], ...] = (
+    lambda o: Book.author.has(condition(o.draw, Author)),
+    lambda o: Book.facts["k"].as_string() == o.draw(st.sampled_from(["1", "tea", "true"])),
+)
+AN_AUTHOR: tuple[Callable[[Operand], Any], ...] = (
+    lambda o: Author.books.any(Book.id > o.draw(ids)),
+    lambda o: select(Book.id).where(Book.author_id == Author.id, Book.id < o.draw(ids)).exists(),
+    lambda o: Author.id.in_(select(Book.author_id).where(Book.id > o.draw(ids))),
+)
 
 
 def condition(draw: Draw, model: Any, entity: Any | None = None) -> Any:
     """
     A random condition on the columns of *model*, taken from *entity* (an alias) if given.
     """
-    of = entity if entity is not None else model
-    column = draw(st.sampled_from([c for c in COLUMNS if c.class_ is model and c not in UNCOMPARED]))
-    here = getattr(of, column.key)
-    value = COLUMNS[column]
-    kinds = ["compare", "compare", "in", "not in", "between", "null", "not null", "and", "or", "not"]
-    if column in TEXTS:
-        kinds += ["like", "starts", "contains", "ilike", "length"]
-    if model is Book and entity is None:
-        kinds += ["has", "json"]
-    if model is Author and entity is None:
-        kinds += ["any", "exists", "in select"]
-    match draw(st.sampled_from(kinds)):
-        case "compare":
-            few = column in (Author.alive, Author.mood)
-            return draw(st.sampled_from(COMPARISONS[:2] if few else COMPARISONS))(here, draw(value))
-        case "in":
-            return here.in_(draw(st.lists(value, max_size=4)))
-        case "not in":
-            return here.not_in(draw(st.lists(value, max_size=4)))
-        case "between":
-            return here.between(draw(value), draw(value))
-        case "null":
-            return here.is_(None)
-        case "not null":
-            return here.is_not(None)
-        case "and":
-            return and_(condition(draw, model, entity), condition(draw, model, entity))
-        case "or":
-            return or_(condition(draw, model, entity), condition(draw, model, entity))
-        case "not":
-            return not_(condition(draw, model, entity))
-        case "like":
-            return here.like(draw(value).replace("a", "_") + "%", escape="/")
-        case "starts":
-            return here.startswith(draw(value), autoescape=True)
-        case "contains":
-            return here.contains(draw(value), autoescape=True)
-        case "ilike":
-            return here.ilike("%" + draw(st.sampled_from(["t", "E", "ï"])) + "%")
-        case "length":
-            return func.length(here) > draw(st.integers(0, 6))
-        case "json":
-            return Book.facts["k"].as_string() == draw(st.sampled_from(["1", "tea", "true"]))
-        case "has":
-            return Book.author.has(condition(draw, Author))
-        case "any":
-            return Author.books.any(Book.id > draw(ids))
-        case "exists":
-            return select(Book.id).where(Book.author_id == Author.id, Book.id < draw(ids)).exists()
-        case "in select":
-            return Author.id.in_(select(Book.author_id).where(Book.id > draw(ids)))
-    raise AssertionError
+    column = draw(
+        st.sampled_from([c for c in COLUMNS if c.class_ is model and c not in UNCOMPARED])
+    )
+    here = getattr(model if entity is None else entity, column.key)
+    kinds = ANY_COLUMN + (A_TEXT if column in TEXTS else ())
+    if entity is None:
+        kinds += {Book: A_BOOK, Author: AN_AUTHOR}.get(model, ())
+    return draw(st.sampled_from(kinds))(Operand(draw, model, entity, column, here))
 
 
 def filtered(draw: Draw, statement: Any, model: Any, entity: Any | None = None) -> Any:

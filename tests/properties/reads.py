@@ -1,9 +1,7 @@
 """
-Random reads: a statement, how it is loaded, and how its result is consumed.
+Random reads: every kind of statement, loaded and taken in every way.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,7 +20,6 @@ from sqlalchemy import (
     union,
     union_all,
 )
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import (
     Session,
     aliased,
@@ -40,10 +37,8 @@ from sqlalchemy.orm import (
 )
 
 from tests.properties.data import COLUMNS, PG_COLUMNS, ids, small
-from tests.properties.describe import Describer
 from tests.properties.models import (
     Author,
-    Base,
     Book,
     Bus,
     Clerk,
@@ -54,59 +49,17 @@ from tests.properties.models import (
     Van,
     Vehicle,
 )
+from tests.properties.one_read import Read
 from tests.properties.parts import Consume, Draw, condition, consumer, filtered, paged
-
-@dataclass(frozen=True)
-class Read:
-    """
-    One read to be run on any session; its answer is compared by `Describer`.
-    """
-
-    name: str
-    consume: Consume
-    touched: tuple[str, ...] = ()
-    """Attributes to ask each entity for afterwards: lazy and deferred loading."""
-
-    def __repr__(self) -> str:
-        return f"<Read {self.name} {self.touched}>"
-
-    def answer(self, session: Session) -> Any:
-        """
-        The description of what the session returns, or of what it raises.
-        """
-        describer = Describer(session)
-        try:
-            found = self.consume(session)
-            for entity in entities_in(found):
-                for name in self.touched:
-                    if hasattr(type(entity), name):
-                        getattr(entity, name)
-        except (SQLAlchemyError, TypeError) as exc:  # unique() of rows with lists
-            session.rollback()
-            return (type(exc).__qualname__, type(getattr(exc, "orig", None)).__qualname__)
-        return describer.describe(found)
-
-
-def entities_in(found: Any) -> list[Base]:
-    """
-    The entities of a result, in order, from rows, lists and mappings.
-    """
-    if isinstance(found, Base):
-        return [found]
-    if isinstance(found, dict):
-        return entities_in(list(found.values()))
-    if isinstance(found, list | tuple):
-        return [entity for each in found for entity in entities_in(each)]
-    return []
-
-# -- kinds -------------------------------------------------------------------------------------
 
 
 def entities(draw: Draw) -> Consume:
     model = draw(st.sampled_from([Author, Book]))
     statement = filtered(draw, select(model), model).options(*loading(draw, model))
     if draw(st.booleans()):
-        column = draw(st.sampled_from([c for c in COLUMNS if c.class_ is model and c is not Book.facts]))
+        column = draw(
+            st.sampled_from([c for c in COLUMNS if c.class_ is model and c is not Book.facts])
+        )
         statement = statement.order_by(column.desc() if draw(st.booleans()) else column)
     return consumer(draw, paged(draw, statement.order_by(model.id)))
 
@@ -130,9 +83,14 @@ def loading(draw: Draw, model: Any) -> list[Any]:
 
 def columns(draw: Draw) -> Consume:
     model = draw(st.sampled_from([Author, Book]))
-    chosen = draw(st.lists(st.sampled_from([c for c in COLUMNS if c.class_ is model]), min_size=1, max_size=4))
+    chosen = draw(
+        st.lists(st.sampled_from([c for c in COLUMNS if c.class_ is model]), min_size=1, max_size=4)
+    )
     # A name twice, a label, and a label that is another column's name.
-    chosen = [c.label(draw(st.sampled_from(["x", "id", c.key]))) if draw(st.booleans()) else c for c in chosen]
+    chosen = [
+        c.label(draw(st.sampled_from(["x", "id", c.key]))) if draw(st.booleans()) else c
+        for c in chosen
+    ]
     statement = filtered(draw, select(*chosen), model)
     if draw(st.booleans()) and Book.facts not in chosen:
         return consumer(draw, select(statement.distinct().subquery()).order_by(text("1")))
@@ -164,7 +122,9 @@ def aggregates(draw: Draw) -> Consume:
     ]  # fmt: skip
     chosen = draw(st.lists(st.sampled_from(wanted), min_size=1, max_size=4))
     if draw(st.booleans()):
-        return consumer(draw, filtered(draw, select(*chosen).select_from(Book).join(Author, isouter=True), Book))
+        return consumer(
+            draw, filtered(draw, select(*chosen).select_from(Book).join(Author, isouter=True), Book)
+        )
     key = draw(st.sampled_from([Author.id, Author.mood, Author.alive, Author.born]))
     statement = select(key, *chosen).outerjoin(Author.books).group_by(key).order_by(key)
     if draw(st.booleans()):
@@ -173,13 +133,14 @@ def aggregates(draw: Draw) -> Consume:
 
 
 def expressions(draw: Draw) -> Consume:
+    count = select(func.count(Author.id)).where(Author.id == Book.author_id).scalar_subquery()
+    of_author = func.sum(Book.id).over(partition_by=Book.author_id)
     wanted = [
         case((Book.price > 10, "dear"), else_="cheap"), cast(Book.id, String(10)),
         cast(Book.price, Integer), literal(draw(small)), func.coalesce(Book.copies, 0),
         func.upper(Book.title), extract("year", Book.printed), Book.price * 2, -Book.worth,
-        Book.title + "!", func.lower(Book.title, type_=String), Book.facts["k"], Book.price.is_(None),
-        func.row_number().over(order_by=Book.id), func.sum(Book.id).over(partition_by=Book.author_id),
-        select(func.count(Author.id)).where(Author.id == Book.author_id).scalar_subquery(),
+        Book.title + "!", func.lower(Book.title, type_=String), Book.facts["k"], count,
+        Book.price.is_(None), func.row_number().over(order_by=Book.id), of_author,
     ]  # fmt: skip
     chosen = draw(st.lists(st.sampled_from(wanted), min_size=1, max_size=4))
     return consumer(draw, paged(draw, filtered(draw, select(*chosen), Book).order_by(Book.id)))
@@ -215,11 +176,12 @@ def ctes(draw: Draw) -> Consume:
 
 def inherited(draw: Draw) -> Consume:
     everything = with_polymorphic(Vehicle, "*")
+    loaded = everything.Van.load.is_not(None)
     statements = [
         select(Person).order_by(Person.id), select(Clerk).order_by(Clerk.id),
         select(Guest.name, Guest.since).order_by(Guest.id), select(Vehicle).order_by(Vehicle.id),
         select(Van).order_by(Van.id), select(Bus.id, Bus.seats, Vehicle.wheels).order_by(Bus.id),
-        select(everything).where(everything.Van.load.is_not(None) | (everything.Bus.seats > 0)).order_by(everything.id),
+        select(everything).where(loaded | (everything.Bus.seats > 0)).order_by(everything.id),
         select(Vehicle).options(selectin_polymorphic(Vehicle, [Van, Bus])).order_by(Vehicle.id),
     ]  # fmt: skip
     return consumer(draw, paged(draw, draw(st.sampled_from(statements))))
@@ -262,10 +224,12 @@ def legacy(draw: Draw) -> Consume:
 
 
 def plain_sql(draw: Draw) -> Consume:
-    sql = text("SELECT id, price, printed, facts, code, worth FROM prop_books WHERE id > :id ORDER BY id")
+    sql = text(
+        "SELECT id, price, printed, facts, code, worth FROM prop_books WHERE id > :id ORDER BY id"
+    )
     sql = sql.bindparams(id=draw(ids))
     typed = sql.columns(Book.id, Book.price, Book.printed, Book.facts, Book.code, Book.worth)
-    named = text("SELECT count(*) AS n, max(title) AS \"Title\" FROM prop_books b")
+    named = text('SELECT count(*) AS n, max(title) AS "Title" FROM prop_books b')
     whole = select(Author).from_statement(text("SELECT * FROM prop_authors ORDER BY id"))
     within = select(typed.subquery("typed")).order_by(text("id"))
     return consumer(draw, draw(st.sampled_from([sql, typed, named, whole, within])))
