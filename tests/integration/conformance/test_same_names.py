@@ -73,10 +73,16 @@ def mapped(make_app: MakeApp, database: Database, elsewhere: str) -> tuple[App, 
     return app, {None: elsewhere}
 
 
-def test_s18_a_schema_translate_map(mapped: tuple[App, dict], database: Database):
+OURS = {"postgresql": "public", "mariadb": "ormcache_shop", "sqlite": "main"}
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["ours unnamed", "ours named"])
+def test_s18_a_schema_translate_map(mapped: tuple[App, dict], database: Database, named: bool):
     app, translation = mapped
     theirs = names().execution_options(schema_translate_map=translation)
     ours = names()
+    if named:  # the compiled statement is then the same object
+        ours = ours.execution_options(schema_translate_map={None: OURS[database.name]})
     for _ in range(3):
         with app.Session() as session:
             assert [session.scalar(ours), session.scalar(theirs)] == ["old", "theirs"]

@@ -115,6 +115,23 @@ def test_s18_a_search_path_from_an_after_begin_listener(
 
 
 @postgresql
+@pytest.mark.parametrize("moment", ["begin", "engine_connect"])
+def test_s18_a_search_path_from_a_listener_of_the_engine(app: App, schema: str, moment: str):
+    path = ["public"]
+    extent = "LOCAL" if moment == "begin" else "SESSION"
+
+    def choose(connection):
+        connection.exec_driver_sql(f"SET {extent} search_path TO {path[0]}")
+        if moment == "engine_connect":
+            connection.commit()
+
+    event.listen(app.engine, moment, choose)
+    for _ in range(3):
+        for path[0], expected in (("public", "old"), (schema, "theirs")):
+            assert name_of(app) == expected
+
+
+@postgresql
 def test_s18_a_search_path_from_a_pools_checkout_listener(app: App, schema: str):
     path = ["public"]
 

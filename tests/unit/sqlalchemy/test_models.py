@@ -63,7 +63,7 @@ def test_a_wrong_policy_is_told():
         id: Mapped[int] = mapped_column(primary_key=True)
 
     with pytest.raises(
-        ConfigurationError, match="must be an ormcache.Policy"
+        ConfigurationError, match=r"must be an ormcache\.Policy"
     ):
         model_policies()
     Base.registry.dispose()
