@@ -141,7 +141,6 @@ def test_blocks(app: App):
     assert names(app) == [HIT, HIT]
 
 
-@pytest.mark.behind_our_back
 def test_refresh_replaces_what_was_changed_behind_our_back(app: App):
     stock(app)
     names(app)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from ormcache import Outcome, Policy, Reason
-from tests.fixtures.apps import App, Database, MakeApp
+from tests.fixtures.apps import DATABASES, App, Database, MakeApp
 from tests.shop import AuditLog, Category, Product
 
 ROOT = Path(__file__).parents[2]
@@ -33,17 +33,18 @@ TRIGGERS = {
 @pytest.mark.timeout(900)
 def test_the_whole_of_the_integration_tests_shows_no_difference():
     command = [sys.executable, "-m", "pytest", "--shadow", "tests/integration", "-q", "--tb=no"]
+    # At the same time: these tests wait for disks, leases and processes more than they compute.
+    runs = [
+        subprocess.Popen([*command, "-k", name], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for name in DATABASES
+    ]
+    said = [run.communicate()[0] for run in runs]
 
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-    assert run.returncode == 0, run.stdout[-10_000:] + run.stderr[-1_000:]
-    compared, differences = re.search(
-        r"shadow: (\d+) would-be hits compared, (\d+) differences", run.stdout
-    ).groups()
-    # `pytest -s` shows the figures.
-    print(f"\n{compared} would-be hits compared, {differences} differences")  # noqa: T201
-    assert differences == "0"
-    assert int(compared) >= 500
+    assert [run.returncode for run in runs] == [0, 0, 0], "\n".join(text[-5_000:] for text in said)
+    found = [re.search(r"shadow: (\d+) would-be hits compared, 0 differences", t) for t in said]
+    compared = {name: int(each[1]) for name, each in zip(DATABASES, found, strict=True)}
+    print(f"\nwould-be hits compared, without a difference: {compared}")  # noqa: T201 - for `-s`
+    assert min(compared.values()) >= 200
 
 
 @pytest.fixture

@@ -197,7 +197,6 @@ def refreshed(session, **options) -> str:
     return product.name
 
 
-@pytest.mark.behind_our_back
 @pytest.mark.parametrize("read", LOCKING.values(), ids=LOCKING.keys())
 def test_s24_a_read_that_locks_is_never_answered_from_the_cache(app: App, database: Database, read):
     for _ in range(2):
