@@ -240,7 +240,8 @@ def of_postgresql(draw: Draw) -> Consume:
     chosen = draw(st.lists(st.sampled_from([PgThing, *PG_COLUMNS]), min_size=1, max_size=4))
     statement = select(*chosen).order_by(PgThing.id)
     wanted = [
-        PgThing.numbers.contains([1]), any_(PgThing.names) == "tea", PgThing.span.contains(draw(small)),
+        PgThing.numbers.contains([1]), any_(PgThing.names) == "tea",
+        PgThing.span.contains(draw(small)),
         func.array_length(PgThing.numbers, 1) > 1, PgThing.document["k"].astext == "tea",
         PgThing.document.contains({"k": None}), PgThing.numbers[1] < draw(small),
         func.lower(PgThing.span) < draw(small),
