@@ -51,7 +51,16 @@ from tests.properties.models import (
     Vehicle,
 )
 from tests.properties.one_read import Read
-from tests.properties.parts import Consume, Draw, condition, consumer, filtered, paged
+from tests.properties.parts import (
+    COMPARISONS,
+    UNCOMPARED,
+    Consume,
+    Draw,
+    condition,
+    consumer,
+    filtered,
+    paged,
+)
 
 
 def entities(draw: Draw) -> Consume:
@@ -190,13 +199,31 @@ def inherited(draw: Draw) -> Consume:
 
 def by_key(draw: Draw) -> Consume:
     model = draw(st.sampled_from([Author, Book, Person, Clerk, Vehicle, Van, Tag]))
-    key = draw(st.sampled_from(["new", "none"]) if model is Tag else ids)
+    keys = draw(st.lists(st.sampled_from(["new", "old", "none"]) if model is Tag else ids))
     options = loading(draw, model) if model in (Author, Book) else []
 
     def get(session: Session) -> Any:
-        return [session.get(model, key, options=options), session.get(model, key)]
+        found = [session.get(model, key, options=options) for key in keys]
+        return [found, [session.get(model, key) for key in keys]]
 
     return get
+
+
+def alike(draw: Draw) -> Consume:
+    """
+    Reads that differ in a parameter only, or in its type only.
+    """
+    column = draw(st.sampled_from([c for c in COLUMNS if c.class_ is Book and c not in UNCOMPARED]))
+    compare = draw(st.sampled_from(COMPARISONS))
+    statements = [
+        select(Book.id).where(compare(column, value)).order_by(Book.id)
+        for value in draw(st.lists(COLUMNS[column], min_size=2, max_size=4))
+    ]
+    statements += [
+        select(literal(value).label("x")).select_from(Tag).limit(draw(st.integers(1, 2)))
+        for value in draw(st.lists(st.sampled_from([0, 1, True, "1", 1.0, b"1"]), max_size=4))
+    ]
+    return lambda session: [session.execute(statement).all() for statement in statements]
 
 
 def legacy(draw: Draw) -> Consume:
@@ -253,7 +280,7 @@ def of_postgresql(draw: Draw) -> Consume:
 
 KINDS = (
     entities, entities, columns, joined, aliases, aggregates, expressions, sets, ctes, inherited,
-    by_key, legacy, plain_sql,
+    by_key, alike, legacy, plain_sql,
 )  # fmt: skip
 TOUCHED = ("books", "author", "mentor", "tags", "biography", "cover", "desk", "load", "seats")
 

@@ -62,8 +62,6 @@ def test_a_wrong_policy_is_told():
         __cache_policy__ = 60
         id: Mapped[int] = mapped_column(primary_key=True)
 
-    with pytest.raises(
-        ConfigurationError, match=r"must be an ormcache\.Policy"
-    ):
+    with pytest.raises(ConfigurationError, match=r"must be an ormcache\.Policy"):
         model_policies()
     Base.registry.dispose()
