@@ -47,6 +47,8 @@ _BOUNDARIES = (
 
 _BEGINS = re.compile(r"\s*(BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE)
 _ROLLS_BACK = re.compile(r"\s*(ROLLBACK|ABORT)\b(?!.*\b(TO|PREPARED)\b)", re.IGNORECASE | re.DOTALL)
+# Sent as SQL text; those of begin_nested() are followed by name.
+_RELEASES = re.compile(r"\s*RELEASE\b(?!.*\bsa_savepoint_)", re.IGNORECASE | re.DOTALL)
 _OF_ANOTHER = re.compile(r"\s*(COMMIT\s+PREPARED|XA\s+COMMIT)\b", re.IGNORECASE)
 
 
@@ -162,14 +164,17 @@ class DialectHooks:
     def _send_boundary(
         self, state: ConnectionState, plan: Plan, statement: str, original: Callable[[], Any]
     ) -> Any:
-        if state.committing or not plan.facts.implicit_commit:
+        result: Any = None
+        if self._dialect.name == "sqlite" and _RELEASES.match(statement):
+            # In SQLite the outermost RELEASE is the commit, where SAVEPOINT began the transaction.
+            self._attached.cache.commit(state.touched.all(), original)
+        elif state.committing or not plan.facts.implicit_commit:
             result = original()
             if _ROLLS_BACK.match(statement):
                 state.rolled_back()
         else:  # COMMIT, END, COMMIT PREPARED … as SQL text; in MySQL, BEGIN commits too
             of_another = _OF_ANOTHER.match(statement) is not None
             scopes = self._everything(state) if of_another else state.touched.all()
-            result = None
             self._commit_now(state, scopes, original)
         if _BEGINS.match(statement):
             state.manual = True

@@ -229,6 +229,18 @@ def test_manual_transaction_under_autocommit_is_seen_at_its_commit(app: App, oth
         assert {row[2] for row in contents(app)} == {5}
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_release_as_sql_text_may_be_the_commit(app: App, other: App):
+    stock(app)
+    contents(app)
+    with other.engine.connect() as connection:
+        connection.exec_driver_sql("SAVEPOINT mine")
+        connection.exec_driver_sql("UPDATE products SET stock = 5")
+        connection.exec_driver_sql("RELEASE SAVEPOINT mine")
+        connection.rollback()
+    assert {row[2] for row in contents(app)} == {5}
+
+
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
 def test_truncate_is_seen(app: App, other: App):
     with app.Session() as session:
