@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import time
 from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -21,7 +19,7 @@ from .events import CommitEvent, ReadEvent, ShadowDifference
 from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
 from .policy import Policies, Policy
-from .settings import read_policy_file
+from .settings import PolicyFile, WatchedPolicyFile
 from .writing import commit, invalidate
 
 if TYPE_CHECKING:
@@ -39,7 +37,6 @@ log = logging.getLogger("ormcache")
 Mode = Literal["on", "off", "shadow"]
 
 _MODES = ("on", "off", "shadow")
-_FILE_CHECK_SECONDS = 1.0
 
 
 class Cache:
@@ -98,8 +95,7 @@ class Cache:
         self.mode = mode
         self._policies = Policies(default)
         self._default = default
-        self._file = os.fspath(policy_file) if policy_file is not None else None
-        self._file_seen: tuple[float, object] = (0.0, None)
+        self._file = WatchedPolicyFile(policy_file) if policy_file is not None else None
         self._registry_seen = -1
         self._vary: dict[str, Callable[[], object]] = {}
         self._bypass: ContextVar[bool] = ContextVar("ormcache_bypass", default=False)
@@ -107,7 +103,7 @@ class Cache:
         self._enabled: list[Any] = []
         self._store_failing = False
         if self._file is not None:
-            self._read_file()
+            self._adopt(self._file.read())
 
     @classmethod
     def from_url(
@@ -241,8 +237,8 @@ class Cache:
         """
         from .sqlalchemy.models import model_policies, registry_size
 
-        if self._file is not None and time.monotonic() - self._file_seen[0] > _FILE_CHECK_SECONDS:
-            self._read_file_again()
+        if self._file is not None and (content := self._file.changed()) is not None:
+            self._adopt(content)
         size = registry_size()
         if size != self._registry_seen:
             self._registry_seen = size
@@ -414,38 +410,14 @@ class Cache:
             if table not in known:
                 raise ConfigurationError.unknown("table in a policy", table, known)
 
-    def _read_file(self) -> None:
-        assert self._file is not None
-        content = read_policy_file(self._file)
+    def _adopt(self, content: PolicyFile) -> None:
         self._policies.default = content.default or self._default
         self._policies.replace(self._policies.from_file, content.tables)
-        self._file_seen = (time.monotonic(), _stamp(self._file))
-
-    def _read_file_again(self) -> None:
-        assert self._file is not None
-        stamp = _stamp(self._file)
-        if stamp == self._file_seen[1]:
-            self._file_seen = (time.monotonic(), stamp)
-            return
-        try:
-            self._read_file()
-        except ConfigurationError as exc:
-            # A file being edited must not break a running application: what was valid stays.
-            self._file_seen = (time.monotonic(), stamp)
-            log.warning("ormcache keeps the policies it has: %s", exc)
 
 
 _SETTINGS = frozenset(
     {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
 )
-
-
-def _stamp(path: str) -> object:
-    try:
-        stat = os.stat(path)  # noqa: PTH116 - once a second on the read path
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _tables(scopes: frozenset[Scope]) -> tuple[str, ...]:

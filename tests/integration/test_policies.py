@@ -79,7 +79,7 @@ def test_the_policy_file_overrides_both_and_is_read_again(
     assert names(app) == [BYPASS, BYPASS]
     path.write_text("[tables.products]\nttl = 30\n")
     os.utime(path, ns=(1, 1))
-    monkeypatch.setattr("ormcache.cache._FILE_CHECK_SECONDS", -1.0)
+    monkeypatch.setattr("ormcache.settings._CHECK_SECONDS", -1.0)
     assert names(app) == [MISS, HIT]
     path.write_text("[tables.products]\nttl = nonsense\n")
     assert names(app) == [HIT, HIT]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ormcache import settings
 from ormcache.errors import ConfigurationError
 from ormcache.policy import Policy
-from ormcache.settings import PolicyFile, read_policy_file
+from ormcache.settings import PolicyFile, WatchedPolicyFile, read_policy_file
 
 
 def read(tmp_path: Path, content: str) -> PolicyFile:
@@ -83,3 +84,28 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_told(tmp_path: Path):
         read_policy_file(tmp_path / "missing.toml")
     with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
         read_policy_file(tmp_path)
+
+
+def test_a_watched_file_tells_its_changes(tmp_path: Path, monkeypatch, caplog):
+    now = 100.0
+    monkeypatch.setattr(settings.time, "monotonic", lambda: now)
+    path = tmp_path / "policies.toml"
+    path.write_text("")
+    watched = WatchedPolicyFile(path)
+    assert watched.read() == PolicyFile(None, {})
+    path.write_text("[default]\nttl = 5\n")
+    assert watched.changed() is None  # within the second
+    now += 1
+    assert watched.changed() == PolicyFile(Policy(ttl=5), {})
+    now += 1
+    assert watched.changed() is None  # as it was
+    path.write_text("[default]\nttl = nonsense\n")
+    now += 1
+    assert watched.changed() is None
+    assert "keeps the policies it has" in caplog.text
+    path.unlink()
+    now += 1
+    assert watched.changed() is None
+    path.write_text("[default]\nttl = 7\n")
+    now += 1
+    assert watched.changed() == PolicyFile(Policy(ttl=7), {})
