@@ -41,8 +41,9 @@ class ReadRequest:
     codec: Codec
     not_served: Reason | None = None
     """Why the database must answer all the same and the entry be replaced; None: serve it."""
-    may_fill: bool = True
-    """False: nothing is stored; a transaction that has written may see what nobody else does."""
+    not_filled: Reason | None = None
+    """Why nothing must be stored, such as own writes that nobody else sees; may still arise while
+    loading."""
     shadow: bool = False
     """True: the database answers and a would-be hit is compared with it."""
     ordered: bool = True
@@ -198,8 +199,8 @@ def _not_served(request: ReadRequest, cached: Rows | None) -> Answer:
 def _fill(
     request: ReadRequest, states: tuple[TokenState, ...], rows: Rows, answer: Answer
 ) -> Generator[Effect, object, None]:
-    if not request.may_fill:
-        answer.reason = Reason.OWN_WRITES
+    if request.not_filled is not None:
+        answer.reason = request.not_filled
         return
     if request.snapshot is not None and request.snapshot.lost:
         answer.reason = Reason.SNAPSHOT

@@ -60,6 +60,18 @@ class ConnectionState:
     def __repr__(self) -> str:
         return f"<ConnectionState {self.touched!r} {self.snapshot!r}>"
 
+    def means_the_same_as(self, other: ConnectionState, unless_known: KnownSchema | None) -> bool:
+        """
+        Return whether a statement means the same here as where *other* is the state.
+
+        *unless_known*: the database that is assumed where a state does not know its own yet.
+        """
+        return (
+            (self.schema or unless_known) is (other.schema or unless_known)
+            and self.session.unknown == other.session.unknown
+            and self.session.settings == other.session.settings
+        )
+
     def asks(self) -> None:
         """
         A question of our own is about to be sent in whatever transaction is open.

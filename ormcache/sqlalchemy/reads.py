@@ -65,7 +65,16 @@ def answer_read(
 
 
 class _Read:
-    __slots__ = ("_attached", "_connection", "_context", "_plan", "_result", "_send", "_state")
+    __slots__ = (
+        "_asked",
+        "_attached",
+        "_connection",
+        "_context",
+        "_plan",
+        "_result",
+        "_send",
+        "_state",
+    )
 
     def __init__(
         self,
@@ -79,6 +88,7 @@ class _Read:
         self._context = context
         self._send = send
         self._state = connection.state
+        self._asked: ReadRequest | None = None
         self._plan: Plan | None = None
         self._result: CursorResult[Any] | None = None
 
@@ -92,6 +102,7 @@ class _Read:
                 if cache.observers:
                     self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
             return result
+        self._asked = request
         perform = cache.performer(self._load)
         schema = self._state.schema or self._attached.main
         assert schema is not None
@@ -180,7 +191,7 @@ class _Read:
             max_bytes=policy.max_bytes,
             codec=cache.codec,
             not_served=not_served,
-            may_fill=not state.touched,
+            not_filled=Reason.OWN_WRITES if state.touched else None,
             shadow=cache.shadowing,
             ordered=plan.facts.ordered,
             snapshot=snapshot,
@@ -210,8 +221,14 @@ class _Read:
     # -- carrying it out ---------------------------------------------------------------------
 
     def _load(self) -> Rows | None:
+        planned = self._state
         self._connection.open()
         state = self._state = self._connection.state
+        if not state.means_the_same_as(planned, self._attached.main):
+            # The read was planned before there was a connection, and this one is not what was
+            # expected: its rows are right for the caller and for nobody else.
+            assert self._asked is not None
+            self._asked.not_filled = Reason.SESSION_STATE
         state.loading = True
         try:
             result = self._result = self._send()

@@ -2,6 +2,7 @@
 What hides from SQL text: views, temporary tables, inheritance, other databases behind one name.
 """
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import sessionmaker
 
 from ormcache import Cache, Outcome, Policy, Reason
-from tests.fixtures.apps import App
+from tests.fixtures.apps import App, MakeApp
 from tests.shop import Base, Category, Product
 
 
@@ -218,3 +219,28 @@ def test_two_schemas_with_the_same_table(app: App, database):
     assert (name(None), name("tenant_b")) == ("tea", "changed")
     if database.name == "mariadb":
         run(app, "DROP SCHEMA tenant_b")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_read_that_gets_a_changed_connection_leaves_nothing(make_app: MakeApp):
+    app, other = make_app(engine={"pool_size": 1, "max_overflow": 0}), make_app()
+    with other.Session() as session:
+        session.add(Category(id=1, name="tea"))
+        session.add(
+            Product(id=1, name="tea", price=1, added=dt.datetime(2024, 1, 1, tzinfo=dt.UTC))
+        )
+        session.commit()
+    for _ in range(2):
+        with app.Session() as session:
+            session.get(Category, 1)
+    with app.Session() as waiting:
+        waiting.get(Category, 1)  # a hit: no connection yet, so nothing can be known of it
+        assert app.log.last().outcome is Outcome.HIT
+        with app.Session() as session:
+            session.execute(text("SET TIME ZONE 'Asia/Tokyo'"))
+            session.commit()
+        assert waiting.get(Product, 1).added.utcoffset() == dt.timedelta(hours=9)
+        assert app.log.last().stored is False
+        assert app.log.last().reason is Reason.SESSION_STATE
+    with other.Session() as session:
+        assert session.get(Product, 1).added.utcoffset() == dt.timedelta(0)

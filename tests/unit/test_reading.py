@@ -153,7 +153,7 @@ def test_what_the_database_raises_is_raised(script: tuple):
 @pytest.mark.parametrize(
     ("settings", "rows", "reason", "detail"),
     [
-        ({"may_fill": False}, ROWS, Reason.OWN_WRITES, ""),
+        ({"not_filled": Reason.OWN_WRITES}, ROWS, Reason.OWN_WRITES, ""),
         ({"max_rows": 1}, ROWS, Reason.TOO_LARGE, ""),
         ({"max_bytes": 11}, ROWS, Reason.TOO_LARGE, ""),
         ({}, rows_of((1j,)), Reason.UNSTORABLE, "complex"),
@@ -178,7 +178,7 @@ def test_rows_that_cannot_be_buffered_are_not_stored():
 
 
 def test_a_transaction_that_has_written_may_still_be_served():
-    assert play(read(request(may_fill=False)), HIT).returned.outcome is Outcome.HIT
+    assert play(read(request(not_filled=Reason.OWN_WRITES)), HIT).returned.outcome is Outcome.HIT
 
 
 def test_an_entry_that_is_not_to_be_served_is_replaced():
@@ -190,7 +190,7 @@ def test_an_entry_that_is_not_to_be_served_is_replaced():
 
 
 def test_why_the_database_was_asked_says_more_than_why_nothing_was_stored():
-    settings = {"not_served": Reason.ASKED, "may_fill": False}
+    settings = {"not_served": Reason.ASKED, "not_filled": Reason.OWN_WRITES}
     answer = play(read(request(**settings)), HIT, ROWS).returned
     assert (answer.outcome, answer.reason) == (Outcome.BYPASS, Reason.ASKED)
 
