@@ -53,9 +53,9 @@ class Cache:
         lease_seconds: How long a writer that died keeps its tables uncached.
         codec: How rows become bytes.
         observers: Told about each read and commit.
-        trust_listeners: True: the application's own listeners on connections and cursors do not
-            change what a statement means (they trace, count or comment); hits then need no
-            connection even where there are such listeners.
+        trust_listeners: True: the application's own listeners on connections and cursors, and its
+            `creator`, do not change what a statement means (they trace, count or authenticate);
+            hits then need no connection even where there are such.
 
     Raises:
         ConfigurationError: A setting is wrong.

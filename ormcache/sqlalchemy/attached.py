@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from .catalog import Catalog
 from .connectionstate import ConnectionState
 from .facts import Kind
-from .identity import Identity, establish_identity
+from .identity import Identity, establish_identity, has_own_creator
 from .options import options_key, our_options
 from .plan import Plan, column_layout, make_plan
 from .schema import KnownSchema
@@ -92,7 +92,8 @@ class Attached:
         Return whether a connection of *engine* may be opened only when it is needed.
 
         Not while anybody listens for connections or transactions to begin: what they tell the
-        connection (a tenant, a role, a search path) changes what its statements mean.
+        connection (a tenant, a role, a search path) changes what its statements mean. Nor where
+        the application makes the connections: each may lead to another database.
         """
         if self.main is None or self.main.stale or self.varies:
             return False
@@ -100,9 +101,16 @@ class Attached:
             return False
         if self.cache.trust_listeners:
             return True
-        return not (
+        listened = (
             engine.dispatch.engine_connect or engine.dispatch.begin or engine.pool.dispatch.checkout
         )
+        return not listened and not self._connects_by_itself(engine)
+
+    def _connects_by_itself(self, engine: Engine) -> bool:
+        """
+        Return whether the application decides for each connection where it leads.
+        """
+        return bool(self.dialect.dispatch.do_connect) or has_own_creator(engine)
 
     def distrusted(self, engine: Engine) -> str | None:
         """
@@ -221,7 +229,7 @@ class Attached:
                 return None
             catalog = self._load(state, connection)
         any_schema = state.session.unknown is not None or "search_path" in state.session.settings
-        version = (self.cache.policies().generation, catalog, any_schema)
+        version = (self.cache.policies().generation, schema.identity, catalog, any_schema)
         plans = self._text_plans if compiled is None else self._plans.setdefault(compiled, {})
         key = (sql if compiled is None else _translation(options), options_key(ours))
         known = plans.get(key)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Dialect, Engine
 
-__all__ = ["Identity", "establish_identity"]
+__all__ = ["Identity", "establish_identity", "has_own_creator"]
 
 
 _POSTGRESQL = """
@@ -133,12 +133,19 @@ def _sqlite(engine: Engine, query: Callable[[str], Sequence[tuple[Any, ...]]]) -
 
 
 def _sqlite_in_memory(engine: Engine, session: str) -> Identity:
-    creator = getattr(engine.pool, "_creator", None)
-    ours = getattr(creator, "__module__", "") == "sqlalchemy.engine.create"
     plain = engine.url.database in (None, "", ":memory:") and not engine.url.query
     # `cache=shared` makes several connections one database, which SQLite does not tell.
-    problem = None if ours and plain else "an in-memory database that other connections may share"
+    private = plain and not has_own_creator(engine)
+    problem = None if private else "an in-memory database that other connections may share"
     return Identity(uuid4().hex[:16], session, "SNAPSHOT", problem, alone=True)
+
+
+def has_own_creator(engine: Engine) -> bool:
+    """
+    Return whether the application passed a `creator`, so that the URL tells nothing.
+    """
+    creator = getattr(engine.pool, "_creator", None)
+    return getattr(creator, "__module__", "") != "sqlalchemy.engine.create"
 
 
 def _driver(dialect: Dialect) -> str:

@@ -3,11 +3,13 @@ What hides from SQL text: views, temporary tables, inheritance, other databases 
 """
 
 import datetime as dt
+import sqlite3
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import sessionmaker
+from sqlalchemy.pool import NullPool
 
 from ormcache import Cache, Outcome, Policy, Reason
 from tests.fixtures.apps import App, MakeApp
@@ -244,3 +246,25 @@ def test_a_read_that_gets_a_changed_connection_leaves_nothing(make_app: MakeApp)
         assert app.log.last().reason is Reason.SESSION_STATE
     with other.Session() as session:
         assert session.get(Product, 1).added.utcoffset() == dt.timedelta(0)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_one_engine_over_several_databases(app: App, redis_server, namespace: str, tmp_path):
+    paths = [tmp_path / "a.db", tmp_path / "b.db"]
+    for path in paths:
+        plain = create_engine(f"sqlite:///{path}")
+        Base.metadata.create_all(plain)
+        with plain.begin() as connection:
+            connection.execute(text(f"INSERT INTO categories VALUES (1, '{path.stem}')"))
+        plain.dispose()
+    here = paths[0]
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(here), poolclass=NullPool)
+    cache = Cache.from_url(redis_server.url, namespace=namespace + "x", timeout=5.0)
+    make = sessionmaker(engine)
+    cache.enable(make)
+    for here in paths * 3:
+        with make() as session:
+            assert session.get(Category, 1).name == here.stem
+    assert cache.counts[Outcome.HIT] > 0
+    cache.close()
+    engine.dispose()
