@@ -20,7 +20,7 @@ from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
 from .policy import Policies, Policy
 from .settings import PolicyFile, WatchedPolicyFile
-from .writing import commit, invalidate
+from .writing import commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -340,12 +340,6 @@ class Cache:
             for observer in self.observers:
                 event = CommitEvent(_tables(scopes), committed, delivered, perform.store_seconds)
                 _safely(observer.on_commit, event)
-
-    def invalidate_scopes(self, scopes: frozenset[Scope]) -> bool:
-        """
-        Give *scopes* fresh tokens; returns whether the store got it.
-        """
-        return run(invalidate(scopes), self.performer(lambda: None)).delivered
 
     # -- observing ---------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .model import Scope
 
-__all__ = ["Committed", "commit", "invalidate"]
+__all__ = ["Committed", "commit"]
 
 
 class Committed(NamedTuple):
@@ -59,14 +59,6 @@ def commit(scopes: frozenset[Scope]) -> Generator[Effect, object, Committed]:
         raise
     settled = yield from _attempt(settle(intent))
     return Committed(delivered=settled)
-
-
-def invalidate(scopes: frozenset[Scope]) -> Generator[Effect, object, Committed]:
-    """
-    Give *scopes* fresh tokens without a commit: something changed, or may have, behind our back.
-    """
-    delivered = yield from _attempt(settle(Intent.of(scopes)))
-    return Committed(delivered=delivered)
 
 
 def _attempt(operation: Generator[Effect, object, None]) -> Generator[Effect, object, bool]:

@@ -7,7 +7,7 @@ import pytest
 from ormcache.effects import Announce, Apply, Settle
 from ormcache.errors import StoreError
 from ormcache.model import Scope
-from ormcache.writing import Committed, commit, invalidate
+from ormcache.writing import Committed, commit
 from tests.fixtures.scripted import play
 
 SCOPES = frozenset({Scope("db/b"), Scope("db/a")})
@@ -81,11 +81,3 @@ def test_a_path_that_is_dropped_half_way_asks_for_nothing_more(steps: int):
 def test_what_is_not_the_stores_error_is_not_swallowed():
     with pytest.raises(ZeroDivisionError):
         play(commit(SCOPES), ZeroDivisionError())
-
-
-@pytest.mark.parametrize(("answer", "delivered"), [(None, True), (DOWN, False)])
-def test_invalidating_without_a_commit_is_one_settle(answer: object, delivered: bool):
-    played = play(invalidate(SCOPES), answer)
-    assert played.asked == ["settle"]
-    assert played.effects[0].intent.scopes == ("db/a", "db/b")
-    assert played.returned == Committed(delivered=delivered)
