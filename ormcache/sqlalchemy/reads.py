@@ -4,6 +4,7 @@ The way of one read through the SQLAlchemy edge: plan, fingerprint, ask the core
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
@@ -96,11 +97,13 @@ class _Read:
         cache = self._attached.cache
         request = self._request()
         if not isinstance(request, ReadRequest):
+            begin = perf_counter()
             result = self._send()
             if request is not None:
-                self._count(Answer(Outcome.BYPASS, *request))
-                if cache.observers:
-                    self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
+                answer = Answer(Outcome.BYPASS, *request)
+                self._count(answer)
+                if cache.watched:
+                    self._tell(answer, 0.0, perf_counter() - begin)
             return result
         self._asked = request
         perform = cache.performer(self._load)
@@ -108,7 +111,7 @@ class _Read:
         assert schema is not None
         answer = run(read(request), schema.watch(perform))
         self._count(answer)
-        if cache.observers:
+        if cache.watched:
             self._tell(answer, perform.store_seconds, perform.database_seconds)
         if answer.rows is not None:
             return self._replay(answer.rows)
