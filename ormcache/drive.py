@@ -4,22 +4,25 @@ Who carries the effects out?
 A driver takes one effect at a time from a generator, has it performed, and sends the answer back
 or throws the error in. A *performer* carries out one effect in one world; this one uses a store
 directly and a callable for what only the database library can do.
+
+`run` and `arun` are the same loop for threads and for event loops.
 """
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from .effects import Announce, Apply, Effect, Fetch, Load, Save, Settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from .protocols import Store
 
-__all__ = ["Performer", "run"]
+__all__ = ["Performer", "arun", "run"]
 
+_E = TypeVar("_E")
 _T = TypeVar("_T")
 
 
@@ -70,7 +73,7 @@ class Performer:
         return None
 
 
-def run(path: Generator[Effect, object, _T], perform: Callable[[Effect], object]) -> _T:
+def run(path: Generator[_E, Any, _T], perform: Callable[[_E], Any]) -> _T:
     """
     Drive *path* to its end and return what it returns.
     """
@@ -80,6 +83,26 @@ def run(path: Generator[Effect, object, _T], perform: Callable[[Effect], object]
             try:
                 answer = perform(effect)
             except BaseException as exc:  # noqa: BLE001 - the path decides what to do about any of them
+                effect = path.throw(exc)
+            else:
+                effect = path.send(answer)
+    except StopIteration as stop:
+        value: _T = stop.value
+        return value
+
+
+async def arun(path: Generator[_E, Any, _T], perform: Callable[[_E], Awaitable[Any]]) -> _T:
+    """
+    Drive *path* to its end as `run` does, awaiting what *perform* returns.
+
+    A task that is cancelled has the cancellation thrown into the path, like any other error.
+    """
+    try:
+        effect = next(path)
+        while True:
+            try:
+                answer = await perform(effect)
+            except BaseException as exc:  # noqa: BLE001 - as in `run`
                 effect = path.throw(exc)
             else:
                 effect = path.send(answer)

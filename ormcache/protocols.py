@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .events import CommitEvent, ReadEvent, ShadowDifference
     from .model import Fetched, Intent, Rows, Scope
 
-__all__ = ["Clock", "Codec", "Observer", "Store"]
+__all__ = ["AsyncStore", "Clock", "Codec", "Observer", "Store"]
 
 
 class Store(Protocol):
@@ -67,6 +67,51 @@ class Store(Protocol):
         """
         Return what a person wants to know about the store: server, version, eviction policy, and
         `problem` where a setting endangers what the cache promises.
+        """
+        ...
+
+
+class AsyncStore(Protocol):
+    """
+    A `Store` for event loops: the same duties, awaited.
+
+    A task may be cancelled at any await; the operation then counts as failed, and what it leaves
+    behind must not be handed to the next one. Whoever cancels an announcement settles it.
+    """
+
+    async def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
+        """
+        As `Store.fetch`.
+        """
+        ...
+
+    async def save(self, key: str, entry: bytes, ttl: float) -> None:
+        """
+        As `Store.save`.
+        """
+        ...
+
+    async def announce(self, intent: Intent, lease_seconds: float) -> None:
+        """
+        As `Store.announce`.
+        """
+        ...
+
+    async def settle(self, intent: Intent) -> None:
+        """
+        As `Store.settle`.
+        """
+        ...
+
+    async def clear(self) -> None:
+        """
+        As `Store.clear`.
+        """
+        ...
+
+    async def info(self) -> dict[str, str]:
+        """
+        As `Store.info`.
         """
         ...
 

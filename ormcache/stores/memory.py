@@ -17,7 +17,7 @@ from ormcache.errors import ConfigurationError
 from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
 from ormcache.protocols import Clock
 
-__all__ = ["MemoryStore"]
+__all__ = ["AsyncMemoryStore", "MemoryStore"]
 
 
 class _Kept(NamedTuple):
@@ -49,6 +49,12 @@ class MemoryStore:
         self._entries: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
         self._scopes: dict[Scope, _Held] = {}
+
+    def asynchronous(self) -> AsyncMemoryStore:
+        """
+        Return the same store for event loops.
+        """
+        return AsyncMemoryStore(self)
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         with self._lock:
@@ -146,6 +152,36 @@ class MemoryStore:
         leases = {} if held is None else _running(held.leases, now)
         leases.pop(lease, None)
         return leases
+
+
+class AsyncMemoryStore:
+    """
+    A `MemoryStore` for event loops: nothing in it takes long enough to be waited for.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
+        return self._store.fetch(key, scopes)
+
+    async def save(self, key: str, entry: bytes, ttl: float) -> None:
+        self._store.save(key, entry, ttl)
+
+    async def announce(self, intent: Intent, lease_seconds: float) -> None:
+        self._store.announce(intent, lease_seconds)
+
+    async def settle(self, intent: Intent) -> None:
+        self._store.settle(intent)
+
+    async def clear(self) -> None:
+        self._store.clear()
+
+    async def info(self) -> dict[str, str]:
+        return self._store.info()
+
+    def __repr__(self) -> str:
+        return f"<AsyncMemoryStore over {self._store!r}>"
 
 
 def _running(leases: dict[str, float], now: float) -> dict[str, float]:

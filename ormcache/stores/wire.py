@@ -27,25 +27,39 @@ from redis.exceptions import ConnectionError as BrokenConnection
 
 from ormcache.errors import StoreError
 from ormcache.stores.address import Address
+from ormcache.stores.dialog import Dialog, Talk, greet
 
-__all__ = ["Link", "Wire"]
+__all__ = ["MOST_IDLE", "UNNAMED", "Link", "Wire", "failed"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _KINDS: dict[str, Any] = {
     "tcp": Connection,
     "tls": SSLConnection,
     "unix": UnixDomainSocketConnection,
 }
-# Introducing the library by name would cost two more round trips for each connection; which
-# argument says so depends on its version.
-_UNNAMED: dict[str, None] = (
+UNNAMED: dict[str, None] = (
     {"driver_info": None}
     if "driver_info" in inspect.signature(AbstractConnection).parameters
     else {"lib_name": None, "lib_version": None}
 )
-_MOST_IDLE = 64
-_GENERATION = 12
+"""
+Introducing the library by name would cost two more round trips for each connection; which argument
+says so depends on its version.
+"""
+
+MOST_IDLE = 64
+
+
+class _Deadline:
+    """
+    By when the operation under way ends, in seconds of the monotonic clock.
+    """
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: float) -> None:
+        self.at = at
 
 
 class _BoundedSocket:
@@ -53,9 +67,9 @@ class _BoundedSocket:
     A socket whose waits all end by one deadline, however slowly bytes trickle in.
     """
 
-    def __init__(self, sock: Any, deadline: float) -> None:
+    def __init__(self, sock: Any, deadline: _Deadline) -> None:
         self._sock = sock
-        self.deadline = deadline
+        self._deadline = deadline
 
     def sendall(self, data: Any) -> None:
         self._bound()
@@ -70,7 +84,7 @@ class _BoundedSocket:
         return self._sock.recv_into(buffer)
 
     def _bound(self) -> None:
-        left = self.deadline - time.monotonic()
+        left = self._deadline.at - time.monotonic()
         if left <= 0:
             raise TimeoutError
         self._sock.settimeout(left)
@@ -81,16 +95,11 @@ class _BoundedSocket:
 
 class Link:
     """
-    One open connection to one run of a server.
-
-    `generation` names that run. A server that restarts, or a replica that takes over, may come
-    back with tokens as they were some time ago, together with the entries that matched them; but
-    no connection survives that, so what is read over this one belongs to this run alone.
+    One open connection to one run of a server, its `generation`.
     """
 
     def __init__(self, address: Address, deadline: float) -> None:
-        self._deadline = deadline
-        self._socket: _BoundedSocket | None = None
+        self._deadline = _Deadline(deadline)
         left = max(deadline - time.monotonic(), 0.001)
         self._connection = _KINDS[address.kind](
             **address.arguments,
@@ -98,31 +107,27 @@ class Link:
             protocol=2,
             socket_timeout=left,
             socket_connect_timeout=left,
-            redis_connect_func=self._bind,
-            **_UNNAMED,
+            redis_connect_func=_once(self._deadline),
+            **UNNAMED,
         )
         try:
             self._connection.connect()
-            self.server = self._greet()
+            self.generation = self._talk(greet())
         except BaseException:
             self.close()
             raise
-        self.generation = self.server["run_id"].encode()[:_GENERATION]
 
-    def ask(self, *command: bytes | str | float) -> Any:
+    def talk(self, dialog: Dialog[_T]) -> _T:
         """
-        Return the server's answer to *command*, or raise what it or the network raised.
+        Return what *dialog* returns, or raise what it or the network raised.
         """
-        self._connection.send_command(*command)
-        return self._connection.read_response()
+        return self._talk(dialog(self.generation))
 
     def renew(self, deadline: float) -> None:
         """
         Give the link to another operation, which ends by *deadline*.
         """
-        self._deadline = deadline
-        if self._socket is not None:
-            self._socket.deadline = deadline
+        self._deadline.at = deadline
 
     def close(self) -> None:
         """
@@ -130,37 +135,44 @@ class Link:
         """
         self._connection.disconnect()
 
-    def facts(self) -> dict[str, str]:
-        """
-        Return what the server says about itself now.
-        """
-        lines = bytes(self.ask("INFO")).decode("utf-8", "replace").splitlines()
-        pairs = (line.partition(":") for line in lines)
-        return {name: value for name, separator, value in pairs if separator}
+    def _talk(self, talk: Talk[_T]) -> _T:
+        try:
+            command = next(talk)
+            while True:
+                try:
+                    self._connection.send_command(*command)
+                    answer = self._connection.read_response()
+                except Exception as exc:  # noqa: BLE001 - the dialog decides what to do about it
+                    command = talk.throw(exc)
+                else:
+                    command = talk.send(answer)
+        except StopIteration as stop:
+            value: _T = stop.value
+            return value
 
-    def _bind(self, connection: Any) -> None:
-        if self._socket is not None:
+
+def _once(deadline: _Deadline) -> Callable[[Any], None]:
+    """
+    Return what bounds a connection's socket when it has been connected for the first time.
+
+    It knows no `Link`: were a dropped link part of a cycle, its socket would stay open until the
+    garbage collector came by.
+    """
+    connected = False
+
+    def bind(connection: Any) -> None:
+        nonlocal connected
+        if connected:
             # The library reconnects by itself; that could be another run of the server.
             msg = "the connection was lost"
             raise BrokenConnection(msg)
+        connected = True
         # The library has no public way to wrap its socket, and none to end several waits by one
         # deadline.
-        self._socket = _BoundedSocket(connection._sock, self._deadline)  # noqa: SLF001 (see above)
-        connection._sock = self._socket  # noqa: SLF001 (see above)
+        connection._sock = _BoundedSocket(connection._sock, deadline)  # noqa: SLF001 (see above)
         connection.on_connect()
 
-    def _greet(self) -> dict[str, str]:
-        facts = self.facts()
-        if not facts.get("run_id"):
-            msg = "the server does not tell its run_id, so its restarts could go unnoticed"
-            raise StoreError(msg)
-        if facts.get("role", "master") != "master":
-            msg = "the server is a replica, which lags behind; name the primary in the URL"
-            raise StoreError(msg)
-        if facts.get("cluster_enabled", "0") != "0":
-            msg = "the server is part of a Redis cluster, which ormcache does not support yet"
-            raise StoreError(msg)
-        return facts
+    return bind
 
 
 class Wire:
@@ -171,16 +183,16 @@ class Wire:
     """
 
     def __init__(self, address: Address, timeout: float) -> None:
-        self._address = address
-        self._timeout = timeout
+        self.address = address
+        self.timeout = timeout
         # The last one given back is the next one taken: append and pop are atomic, so no lock
         # that a fork could leave locked.
         self._idle: list[Link] = []
         self._pid = os.getpid()
 
-    def run(self, work: Callable[[Link], T]) -> T:
+    def run(self, dialog: Dialog[_T]) -> _T:
         """
-        Return what *work* returns, given a link; it may be run twice.
+        Return what *dialog* returns; it may be begun twice.
 
         Every operation of a store may be: settling or announcing again is bumping again. The same
         goes for a command that is carried out late, after its operation was given up: a bump more,
@@ -189,16 +201,11 @@ class Wire:
         Raises:
             StoreError: It did not work out in time, or at all.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout
         try:
-            return self._run(work, deadline)
-        except StoreError as exc:
-            msg = f"{self._address.text}: {exc}"
-            raise StoreError(msg) from exc
+            return self._run(dialog, deadline)
         except Exception as exc:
-            # Any kind: the library raises what it stumbles over when the peer talks nonsense.
-            msg = f"{self._address.text}: {type(exc).__name__}: {exc}"
-            raise StoreError(msg) from exc
+            raise failed(self.address, exc) from exc
 
     def close(self) -> None:
         """
@@ -207,26 +214,26 @@ class Wire:
         while (link := self._take()) is not None:
             link.close()
 
-    def _run(self, work: Callable[[Link], T], deadline: float) -> T:
+    def _run(self, dialog: Dialog[_T], deadline: float) -> _T:
         link = self._take()
         if link is not None:
             link.renew(deadline)
             try:
-                return self._use(link, work)
+                return self._use(link, dialog)
             except BrokenConnection:
                 # Closed while idle: the server was restarted, or has a time limit. The others
                 # are as old, and a fresh one tells whether it really is gone.
                 self.close()
-        return self._use(Link(self._address, deadline), work)
+        return self._use(Link(self.address, deadline), dialog)
 
-    def _use(self, link: Link, work: Callable[[Link], T]) -> T:
+    def _use(self, link: Link, dialog: Dialog[_T]) -> _T:
         clean = False
         try:
-            result = work(link)
+            result = link.talk(dialog)
             clean = True
             return result
         finally:
-            if clean and len(self._idle) < _MOST_IDLE:
+            if clean and len(self._idle) < MOST_IDLE:
                 self._idle.append(link)
             else:
                 link.close()
@@ -242,4 +249,14 @@ class Wire:
             return None
 
     def __repr__(self) -> str:
-        return f"<Wire to {self._address.text}, {len(self._idle)} idle>"
+        return f"<Wire to {self.address.text}, {len(self._idle)} idle>"
+
+
+def failed(address: Address, exc: Exception) -> StoreError:
+    """
+    Return the error for an operation that failed, of whatever kind.
+
+    The library raises what it stumbles over when the peer talks nonsense.
+    """
+    said = str(exc) if isinstance(exc, StoreError) else f"{type(exc).__name__}: {exc}"
+    return StoreError(f"{address.text}: {said}")

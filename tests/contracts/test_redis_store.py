@@ -2,12 +2,16 @@
 Does the Redis store keep the contract of stores, and live with what else may be under its keys?
 """
 
+import gc
+import weakref
+
 import pytest
 import redis
 
 from ormcache.model import Intent, Scope
 from ormcache.stores.layout import Layout
 from ormcache.stores.redis import RedisStore
+from ormcache.testing.async_store_contract import AsyncStoreContract
 from ormcache.testing.store_contract import A, B, StoreContract
 
 # Generous: these tests are about answers, and the machine may be busy.
@@ -54,6 +58,19 @@ class TestRedisStore(StoreContract):
         assert {name: count for name, count in calls.items() if count and "info" not in name} == {
             "cmdstat_mget": 1
         }
+
+    def test_a_store_that_is_dropped_leaves_no_socket_to_the_garbage_collector(self):
+        store = self.fresh_store()
+        store.fetch(None, (A,))
+        gc.collect()
+        gc.disable()
+        try:
+            (link,) = store._wire._idle
+            connection = weakref.ref(link._connection)
+            del store, link
+            assert connection() is None
+        finally:
+            gc.enable()
 
     @pytest.mark.parametrize("garbage", GARBAGE)
     def test_what_is_no_token_is_replaced(self, garbage):
@@ -132,3 +149,17 @@ class TestRedisStore(StoreContract):
         first = store.fetch("fingerprint", scopes)
         assert len({state.token for state in first.tokens}) >= 1
         assert store.fetch("fingerprint", scopes) == first
+
+
+class TestAsyncRedisStore(AsyncStoreContract):
+    @pytest.fixture(autouse=True)
+    def _server(self, redis_server):
+        self.url = redis_server.url
+        with redis.Redis.from_url(redis_server.url) as self.client:
+            yield
+
+    def open_async_store(self, namespace):
+        return RedisStore.from_url(self.url, namespace, timeout=TIMEOUT).asynchronous()
+
+    def evict(self, store, scope):
+        assert self.client.delete(store.store._layout.token(scope)) == 1

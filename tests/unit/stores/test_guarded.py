@@ -152,7 +152,7 @@ def test_a_settle_pays_for_no_other_scope(store, inner):
 
 
 def test_what_is_missed_during_a_settle_is_not_paid_by_it(store, inner):
-    inner.meanwhile = lambda: store._owe(intent(A))
+    inner.meanwhile = lambda: store._guard._owe(intent(A))
     store.settle(intent(A))
     assert store.info()["debt"] == "1 scopes"
 
@@ -161,11 +161,11 @@ def test_what_is_missed_during_a_payment_is_not_lost(store, inner):
     inner.cut = True
     refused(store.settle, intent(A, B))
     inner.cut = False
-    inner.meanwhile = lambda: store._owe(intent(B, C))
+    inner.meanwhile = lambda: store._guard._owe(intent(B, C))
     store.fetch(None, (A,))
-    assert store._debt.due().scopes == {B, C}
+    assert store._guard._debt.due().scopes == {B, C}
     store.fetch(None, (A,))
-    assert not store._debt
+    assert not store._guard._debt
 
 
 def test_another_thread_is_not_answered_during_a_payment(store, inner):
@@ -243,7 +243,7 @@ def test_what_is_owed_arrives_without_a_read(inner):
     inner.cut = False
     inner.meanwhile = arrived.set
     assert arrived.wait(30)
-    timer = store._timer
+    timer = store._guard._timer
     if timer is not None:
         timer.join()
     assert token(inner, A) != before
@@ -261,7 +261,7 @@ def test_closing_while_the_store_is_away_is_quiet(inner):
     store = GuardedStore(inner, cooldown=60, longest_cooldown=60)
     inner.cut = True
     refused(store.settle, intent(A))
-    timer = store._timer
+    timer = store._guard._timer
     store.close()
     timer.join(30)
     assert not timer.is_alive()
@@ -273,7 +273,7 @@ def test_a_child_owes_what_its_parent_owed_and_inherits_no_held_lock(store, inne
     inner.cut = True
     refused(store.settle, intent(A))
     inner.cut = False
-    with store._paying, store._debt._lock, store._breaker._lock:
+    with store._guard._paying, store._guard._debt._lock, store._guard._breaker._lock:
         child = os.fork()
         if child == 0:
             try:
@@ -282,7 +282,7 @@ def test_a_child_owes_what_its_parent_owed_and_inherits_no_held_lock(store, inne
             finally:
                 os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert store._debt
+    assert store._guard._debt
 
 
 def test_info_is_told_while_the_store_is_away(store, inner):
