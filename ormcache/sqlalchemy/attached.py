@@ -190,7 +190,7 @@ class Attached:
         Somebody changed the schema, or may have: views, cascades and names must be read again.
         """
         for schema in list(self._schemas.values()):
-            schema.stale = True
+            schema.changed()
 
     def _schema_of(self, identity: Identity) -> KnownSchema:
         with self._lock:

@@ -26,7 +26,7 @@ class Response:
     """
 
     def __init__(self, app: Callable, **environ: Any) -> None:
-        environ = {"SCRIPT_NAME": "", "QUERY_STRING": ""} | environ
+        environ = {"SCRIPT_NAME": "", "PATH_INFO": "/", "QUERY_STRING": ""} | environ
         setup_testing_defaults(environ)
         self.starts: list[tuple[str, dict[str, str]]] = []
         body = app(environ, self._start)
