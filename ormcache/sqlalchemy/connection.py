@@ -160,6 +160,7 @@ class CachingConnection(Connection):
             self.open()
             context._dbapi_connection = self._dbapi_connection
             context.cursor = context.create_cursor()
+            context.pre_exec()  # again: a dialect may leave notes on the cursor there
 
     def _execute_default(self, *args: Any, **kw: Any) -> Any:
         self.open()

@@ -103,7 +103,7 @@ class _Read:
                     self._tell(Answer(Outcome.BYPASS, *request), 0.0, 0.0)
             return result
         self._asked = request
-        perform = cache.performer(self._load)
+        perform = self._attached.performer(self._load)
         schema = self._state.schema or self._attached.main
         assert schema is not None
         answer = run(read(request), schema.watch(perform))

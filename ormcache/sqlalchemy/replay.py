@@ -60,9 +60,9 @@ class Unopened:
 class ReplayCursor:
     """
     A DBAPI cursor over rows that are already here.
-    """
 
-    __slots__ = ("_position", "_rows", "arraysize", "description", "lastrowid", "rowcount")
+    Dialects that leave notes on a cursor may do so; nobody reads them here.
+    """
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
