@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .connection import CachingConnection
     from .plan import Plan
 
-__all__ = ["answer_read", "may_be_cached"]
+__all__ = ["answer_read", "may_be_cached", "may_be_read"]
 
 # These take 'now' and the like for a time wherever one is expected.
 _READS_NOW = ("postgresql", "sqlite")
@@ -39,10 +39,15 @@ _READS_NOW = ("postgresql", "sqlite")
 
 def may_be_cached(statement: Any, options: Any) -> bool:
     """
-    Return whether a statement is worth a plan: it returns rows at once and is no DML or DDL.
+    Return whether a statement need not be sent, for all that is known before it is planned.
     """
-    if options.get("stream_results") or options.get("yield_per"):
-        return False
+    return not _streams(options) and may_be_read(statement)
+
+
+def may_be_read(statement: Any) -> bool:
+    """
+    Return whether a statement is worth a plan: it is no DML or DDL of SQLAlchemy's.
+    """
     if isinstance(statement, str):
         return True
     element = statement.statement
@@ -149,6 +154,8 @@ class _Read:
         """
         state, context, policy = self._state, self._context, plan.policy
         assert policy is not None
+        if _streams(context.execution_options):
+            return Reason.STATEMENT, "its rows are streamed"
         if (refreshed := _asks_for_fresh_objects(context)) is not None:
             return Reason.ASKED, refreshed
         listener = self._attached.distrusted(self._connection.engine)
@@ -275,6 +282,10 @@ class _Read:
             store_seconds=store_seconds,
             database_seconds=database_seconds,
         )
+
+
+def _streams(options: Any) -> bool:
+    return bool(options.get("stream_results") or options.get("yield_per"))
 
 
 def _names_the_present(parameters: Any) -> bool:
