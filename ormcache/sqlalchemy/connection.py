@@ -16,7 +16,8 @@ from sqlalchemy.engine.base import OptionEngine
 
 from .attached import attached_to
 from .connectionstate import ConnectionState
-from .reads import answer_read, may_be_cached, may_be_read
+from .execution import may_be_cached, may_be_read
+from .reads import answer_read
 from .replay import ReplayCursor, Unopened
 
 if TYPE_CHECKING:
