@@ -16,6 +16,7 @@ The map of the package:
     fingerprint                          when two reads are the same read
     effects, drive                       what the paths ask for, and who does it
     cache                                what the user holds
+    recording                            what became of the reads of a block
     sqlalchemy/ stores/ codecs/          the edges, one foreign library each
     testing/                             real servers and contracts, for users and for us
 """
@@ -27,6 +28,7 @@ from .errors import ConfigurationError, OrmcacheError, StoreError, Undecodable, 
 from .events import CommitEvent, ReadEvent, ShadowDifference
 from .model import Outcome, Reason
 from .policy import Policy
+from .recording import Recording
 
 __all__ = [
     "Cache",
@@ -37,6 +39,7 @@ __all__ = [
     "Policy",
     "ReadEvent",
     "Reason",
+    "Recording",
     "ShadowDifference",
     "StoreError",
     "Undecodable",

@@ -19,6 +19,7 @@ from .events import CommitEvent, ReadEvent, ShadowDifference
 from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
 from .policy import Policies, Policy
+from .recording import Recording
 from .settings import PolicyFile, WatchedPolicyFile
 from .writing import commit
 
@@ -104,6 +105,9 @@ class Cache:
         self._vary: dict[str, Callable[[], object]] = {}
         self._bypass: ContextVar[bool] = ContextVar("ormcache_bypass", default=False)
         self._refresh: ContextVar[bool] = ContextVar("ormcache_refresh", default=False)
+        self._recordings: ContextVar[tuple[Recording, ...]] = ContextVar(
+            "ormcache_recordings", default=()
+        )
         self._enabled: list[Any] = []
         self._store_failing = False
         if self._file is not None:
@@ -274,6 +278,27 @@ class Cache:
         finally:
             self._refresh.reset(token)
 
+    @contextlib.contextmanager
+    def record(self) -> Iterator[Recording]:
+        """
+        Within the block, note how each read and commit ends.
+
+            with cache.record() as log:
+                ...
+            print(log)
+
+        Sees what the block itself does, and the tasks and threads that inherit its context (such
+        as `asyncio.to_thread`); nothing of other threads and tasks. Blocks may be nested.
+        """
+        recording = Recording()
+        self._recordings.set((*self._recordings.get(), recording))
+        try:
+            yield recording
+        finally:
+            recording.close()
+            # Not reset by its token: a framework may end the block in a copy of its context.
+            self._recordings.set(tuple(r for r in self._recordings.get() if r is not recording))
+
     @property
     def bypassing(self) -> bool:
         """
@@ -357,7 +382,7 @@ class Cache:
         finally:
             if committed:
                 self._store_answered(delivered)
-            for observer in self.observers:
+            for observer in self._watching():
                 event = CommitEvent(_tables(scopes), committed, delivered, perform.store_seconds)
                 _safely(observer.on_commit, event)
 
@@ -375,6 +400,16 @@ class Cache:
         """
         self.observers = tuple(o for o in self.observers if o is not observer)
 
+    @property
+    def watched(self) -> bool:
+        """
+        Whether anybody looks, so that events are worth building.
+        """
+        return bool(self.observers or self._recordings.get())
+
+    def _watching(self) -> tuple[Observer, ...]:
+        return (*self.observers, *self._recordings.get())
+
     def tell_read(
         self,
         answer: Answer,
@@ -385,8 +420,9 @@ class Cache:
         database_seconds: float,
     ) -> None:
         """
-        Tell the observers how a read ended.
+        Tell whoever looks how a read ended.
         """
+        watching = self._watching()
         event = ReadEvent(
             outcome=answer.outcome,
             reason=answer.reason,
@@ -398,11 +434,11 @@ class Cache:
             rows=len(answer.rows.rows) if answer.rows is not None else 0,
             stored=answer.stored,
         )
-        for observer in self.observers:
+        for observer in watching:
             _safely(observer.on_read, event)
         if answer.differing is not None:
             difference = ShadowDifference(statement, tables, *answer.differing)
-            for observer in self.observers:
+            for observer in watching:
                 _safely(observer.on_difference, difference)
 
     def _store_answered(self, well: bool) -> None:  # noqa: FBT001

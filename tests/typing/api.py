@@ -7,7 +7,16 @@ from typing import assert_type
 from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from ormcache import Cache, CommitEvent, Outcome, Policy, ReadEvent, Reason, ShadowDifference
+from ormcache import (
+    Cache,
+    CommitEvent,
+    Outcome,
+    Policy,
+    ReadEvent,
+    Reason,
+    Recording,
+    ShadowDifference,
+)
 from ormcache.protocols import Codec, Observer, Store
 from ormcache.stores.memory import MemoryStore
 
@@ -48,6 +57,11 @@ cache.policy("audit_log", Policy.never)
 cache.vary("tenant", lambda: 3)
 with cache.bypass(), cache.refresh():
     pass
+with cache.record() as log:
+    assert_type(log, Recording)
+assert_type(log.reads, list[ReadEvent])
+assert_type(log.commits, list[CommitEvent])
+assert_type(log.hits, int)
 assert_type(cache.counts[Outcome.HIT], int)
 codec: Codec = cache.codec
 
