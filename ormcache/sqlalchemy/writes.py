@@ -16,7 +16,7 @@ from ormcache.drive import run
 from ormcache.reading import read_uncached
 
 from .facts import Kind
-from .isolation import autocommits, begins_nothing, reads_snapshot
+from .isolation import autocommits, begins_nothing, none_open, reads_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,20 +260,25 @@ class DialectHooks:
 
     def _rollback(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_rollback(dbapi_connection: PoolProxiedConnection) -> None:
+            state = self._attached.known_state(dbapi_connection)
+            if state is None or state.committing:
+                return original(dbapi_connection)
+            if state.touched and self._dialect.name == "sqlite" and none_open(dbapi_connection):
+                # Committed out of our sight, by the driver's own `commit()` or `executescript()`.
+                return self._end_with_commit(
+                    state, state.touched.all(), lambda: original(dbapi_connection)
+                )
             try:
-                original(dbapi_connection)
+                return original(dbapi_connection)
             finally:
-                state = self._attached.known_state(dbapi_connection)
-                if state is not None and not state.committing:
-                    state.rolled_back()
+                state.rolled_back()
 
         return do_rollback
 
     def _savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_savepoint(connection: Connection, name: str) -> None:
             state = self._attached.state_of(connection.connection)
-            dbapi = connection.connection.dbapi_connection
-            begins = self._dialect.name == "sqlite" and not getattr(dbapi, "in_transaction", True)
+            begins = self._dialect.name == "sqlite" and none_open(connection.connection)
             original(connection, name)
             if state is not None:
                 state.touched.savepoint(name)
