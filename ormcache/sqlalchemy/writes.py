@@ -266,7 +266,10 @@ class DialectHooks:
             if state.touched and self._dialect.name == "sqlite" and none_open(dbapi_connection):
                 # Committed out of our sight, by the driver's own `commit()` or `executescript()`.
                 return self._end_with_commit(
-                    state, state.touched.all(), lambda: original(dbapi_connection)
+                    state,
+                    dbapi_connection,
+                    state.touched.all(),
+                    lambda: original(dbapi_connection),
                 )
             try:
                 return original(dbapi_connection)
