@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .drive import Performer, run
-from .errors import ConfigurationError, StoreError
+from .errors import ConfigurationError
 from .events import CommitEvent, ReadEvent, ShadowDifference
 from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from .model import Scope, Token
-    from .protocols import Codec, Observer, Store
+    from .model import Scope
+    from .protocols import AsyncStore, Codec, Observer, Store
     from .reading import Answer
 
 __all__ = ["Cache", "Mode"]
@@ -46,6 +46,8 @@ class Cache:
 
     Args:
         store: Where entries and tokens live; see `Cache.from_url`.
+        async_store: The same for event loops; needed for async engines, and made from *store* where
+            that can make one, as ormcache's own can.
         default: The policy of tables that have none. None: such tables are not cached.
         policy_file: Path of a TOML file whose policies override the others; read again within
             about a second after it changed.
@@ -66,6 +68,7 @@ class Cache:
         self,
         store: Store,
         *,
+        async_store: AsyncStore | None = None,
         default: Policy | None = None,
         policy_file: str | Path | None = None,
         mode: Mode = "on",
@@ -85,6 +88,7 @@ class Cache:
             msg = f"setting 'default' must be a Policy, got {default!r}"
             raise ConfigurationError(msg)
         self.store = store
+        self.async_store = async_store or _asynchronous(store)
         self.codec = codec
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
@@ -157,14 +161,15 @@ class Cache:
         """
         Cache the reads of *target*, and see every write of its engines.
 
-        *target* is a `Session` class or object, a `sessionmaker`, a `scoped_session` or an
-        `Engine`. Reads are cached on enabled sessions, and on every connection of an enabled
-        engine; writes are seen on every connection of the engines of either. Enabling the same
-        target again changes nothing.
+        *target* is a `Session` class or object, a `sessionmaker`, a `scoped_session`, an `Engine`,
+        or the asynchronous kind of any of these. Reads are cached on enabled sessions, and on every
+        connection of an enabled engine; writes are seen on every connection of the engines of
+        either. Enabling the same target again changes nothing.
 
         Raises:
-            ConfigurationError: *target* is none of these, another cache is enabled on it, or a
-                policy names a table that no metadata knows.
+            ConfigurationError: *target* is none of these, another cache is enabled on it, a policy
+                names a table that no metadata knows, or an async engine meets a store that has no
+                asynchronous kind.
         """
         from .sqlalchemy import enable
 
@@ -319,6 +324,13 @@ class Cache:
         """
         self.store.clear()
 
+    async def aclear(self) -> None:
+        """
+        As `clear`, without blocking the event loop.
+        """
+        assert self.async_store is not None
+        await self.async_store.clear()
+
     def close(self) -> None:
         """
         Disable everything this cache is enabled on and let go of the store's connections.
@@ -330,34 +342,42 @@ class Cache:
         if closing is not None:
             closing()
 
-    def performer(self, database: Callable[[], object]) -> Performer:
+    async def aclose(self) -> None:
+        """
+        As `close`; lets go of the running event loop's connections, too.
+        """
+        closing = getattr(self.async_store, "close", None)
+        if closing is not None:
+            await closing()
+        self.close()
+
+    def performer(self, database: Callable[[], object], store: Store) -> Performer:
         """
         Return what carries out the effects of one read or write.
         """
-        return Performer(self.store, self.lease_seconds, database)
+        return Performer(store, self.lease_seconds, database)
 
-    def token_of(self, scope: Scope) -> Token | None:
-        """
-        Return the token of a scope; None where it is in doubt or the store does not answer.
-        """
-        try:
-            state = self.store.fetch(None, (scope,)).tokens[0]
-        except StoreError:
-            return None
-        return None if state.in_doubt else state.token
-
-    def commit(self, scopes: frozenset[Scope], database: Callable[[], object]) -> None:
+    def commit(
+        self,
+        scopes: frozenset[Scope],
+        database: Callable[[], object],
+        *,
+        refused: Callable[[BaseException], bool],
+        store: Store,
+    ) -> None:
         """
         Let *database* make changes to *scopes* permanent, as the protocol wants it.
+
+        *refused*: whether what *database* raised proves that nothing became permanent, or will.
         """
         if not scopes:
             database()
             return
-        perform = self.performer(database)
+        perform = self.performer(database, store)
         committed = False
         delivered = False
         try:
-            delivered = run(commit(scopes), perform).delivered
+            delivered = run(commit(scopes, refused), perform).delivered
             committed = True
         finally:
             if committed:
@@ -448,6 +468,12 @@ class Cache:
 _SETTINGS = frozenset(
     {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
 )
+
+
+def _asynchronous(store: Store) -> AsyncStore | None:
+    making = getattr(store, "asynchronous", None)
+    made: AsyncStore | None = making() if making is not None else None
+    return made
 
 
 def _tables(scopes: frozenset[Scope]) -> tuple[str, ...]:

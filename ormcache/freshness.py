@@ -113,6 +113,13 @@ class Snapshot:
         """
         return self._vector is None and not self.lost
 
+    @property
+    def unusable(self) -> bool:
+        """
+        Whether no read can rely on it any more: it is lost, or was taken before any token was read.
+        """
+        return self.lost or (self.taken and self._vector is None)
+
     def hold(self, scopes: Iterable[Scope], states: Iterable[TokenState]) -> None:
         """
         Remember the vector. A token in doubt is left out: its commit may land on either side.

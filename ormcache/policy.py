@@ -8,15 +8,16 @@ cached when every one of them has a policy, under the strictest combination of t
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Never
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Never
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Policies", "Policy"]
+__all__ = ["Found", "Origin", "Policies", "Policy"]
 
 _SETTINGS = ("ttl", "depends_on", "vary", "max_rows", "max_bytes", "enabled")
 
@@ -120,6 +121,27 @@ class Policy:
         )
 
 
+class Origin(enum.Enum):
+    """
+    Where a policy was set, from the most to the least specific.
+    """
+
+    FILE = "the policy file"
+    NAME = "cache.policy()"
+    MODEL = "the model"
+    DEFAULT = "the default"
+
+
+class Found(NamedTuple):
+    """
+    A policy, where it was set, and under which name.
+    """
+
+    policy: Policy
+    origin: Origin
+    name: str
+
+
 class Policies:
     """
     Every policy known, by table name; `schema.table` is more specific than `table`.
@@ -182,12 +204,19 @@ class Policies:
         """
         Return the most specific policy for a table, or None where it has none.
         """
+        found = self.find(schema, table)
+        return found and found.policy
+
+    def find(self, schema: str | None, table: str) -> Found | None:
+        """
+        Return the most specific policy for a table and where it was set, or None.
+        """
         names = (f"{schema}.{table}", table) if schema else (table,)
-        for layer in self._layers:
+        for layer, origin in zip(self._layers, Origin, strict=False):
             for name in names:
-                if (found := layer.get(name)) is not None:
-                    return found
-        return self.default
+                if (policy := layer.get(name)) is not None:
+                    return Found(policy, origin, name)
+        return Found(self.default, Origin.DEFAULT, "") if self.default is not None else None
 
 
 def _positive(name: str, value: object, unit: str) -> float:

@@ -76,7 +76,8 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     Raises only what the database raised while loading.
     """
     snapshot = request.snapshot
-    if snapshot is not None and snapshot.lost:
+    if snapshot is not None and snapshot.unusable:
+        snapshot.lose()
         return (yield from _from_database(snapshot, Reason.SNAPSHOT))
     try:
         # Before the query begins: a commit after this moment changes a token that is already in
@@ -123,9 +124,6 @@ def read_uncached(
 def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:
     scopes = request.scopes
     if snapshot is None or not snapshot.needs_vector:
-        return (yield from fetch(request.key, scopes))
-    if snapshot.taken:
-        snapshot.lose()  # a statement reached the database before any token was read
         return (yield from fetch(request.key, scopes))
     wanted = scopes + tuple(s for s in request.tracked if s not in scopes)
     fetched = yield from fetch(request.key, wanted)

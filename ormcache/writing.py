@@ -8,6 +8,11 @@ or served until the settle, and what was read in between lives under a token tha
 
 A writer that dies in between leaves its lease; whoever meets it after the deadline replaces the
 token. Until then the scope is in doubt and the database answers.
+
+The same goes for a COMMIT of which nobody heard the end: the connection broke, the task that waited
+for it was cancelled. It may still be on its way, and were the scopes quiet when it arrives, what a
+reader has filled just before would be old and would stay. So such a commit renews its lease instead
+of settling. Where the database itself has refused, nothing can follow, and the scopes are settled.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ from .errors import StoreError
 from .model import Intent
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from .model import Scope
 
@@ -35,30 +40,39 @@ class Committed(NamedTuple):
     """False where the store missed one; the guarded store delivers it before it answers again."""
 
 
-def commit(scopes: frozenset[Scope]) -> Generator[Effect, object, Committed]:
+def commit(
+    scopes: frozenset[Scope], refused: Callable[[BaseException], bool]
+) -> Generator[Effect, object, Committed]:
     """
     Make changes to *scopes* permanent.
 
-    Raises whatever the database raised, after settling: a COMMIT that failed may have been
-    carried out all the same (the connection broke before the answer), so an unknown outcome
-    counts as committed. A store that fails never stops a commit.
+    *refused* tells of what the database raised whether it was the database's own answer, after
+    which nothing of this commit can follow.
+
+    Raises whatever the database raised, after the invalidation. A store that fails never stops a
+    commit.
     """
     if not scopes:
         yield from apply()
         return Committed(delivered=True)
     intent = Intent.of(scopes)
-    # An announce that was missed does no harm once the settle has arrived: the old entries are
-    # dead before commit() returns, which is all that was promised.
-    yield from _attempt(announce(intent))
+    # What takes the scopes out of doubt, or leaves them in it, when the way ends too early.
+    ending = settle
     try:
-        yield from apply()
+        # An announce that was missed does no harm once the settle has arrived: the old entries
+        # are dead before commit() returns, which is all that was promised.
+        yield from _attempt(announce(intent))
+        try:
+            yield from apply()
+        except BaseException as exc:
+            ending = settle if refused(exc) else announce
+            raise
+        return Committed(delivered=(yield from _attempt(settle(intent))))
     except GeneratorExit:
-        raise
+        raise  # dropped, as a killed process is: the lease runs out
     except BaseException:
-        yield from _attempt(settle(intent))
+        yield from _attempt(ending(intent))
         raise
-    settled = yield from _attempt(settle(intent))
-    return Committed(delivered=settled)
 
 
 def _attempt(operation: Generator[Effect, object, None]) -> Generator[Effect, object, bool]:

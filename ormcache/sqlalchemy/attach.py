@@ -6,24 +6,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
-
 from ormcache.errors import ConfigurationError
 
 from .attached import Attached, attached_to
 from .connection import CachingConnection, CachingOptionEngine
+from .targets import SyncSessions, sync_engine, sync_sessions
 from .writes import DialectHooks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.orm import Session
 
     from ormcache.cache import Cache
 
 __all__ = ["Enabled", "enable"]
 
-_WANTED = "a Session class or object, a sessionmaker, a scoped_session or an Engine"
+_WANTED = (
+    "a Session class or object, a sessionmaker, a scoped_session, an Engine, or the asynchronous "
+    "kind of one of these"
+)
 
 
 class Enabled(Protocol):
@@ -44,12 +45,10 @@ def enable(cache: Cache, target: Any) -> Enabled:
     """
     Enable *cache* on *target* and return what undoes it.
     """
-    if isinstance(target, Engine):
-        return EnabledEngine(cache, target, core_reads=True)
-    if isinstance(target, Session | sessionmaker | scoped_session) or (
-        isinstance(target, type) and issubclass(target, Session)
-    ):
-        return EnabledSession(cache, target)
+    if (engine := sync_engine(target)) is not None:
+        return EnabledEngine(cache, engine, core_reads=True, target=target)
+    if (sessions := sync_sessions(target)) is not None:
+        return EnabledSession(cache, target, sessions)
     msg = f"a cache can be enabled on {_WANTED}, not on {target!r}"
     raise ConfigurationError(msg)
 
@@ -59,8 +58,10 @@ class EnabledEngine:
     An engine whose connections are ours and whose dialect reports every write.
     """
 
-    def __init__(self, cache: Cache, engine: Engine, *, core_reads: bool) -> None:
-        self.target: object = engine
+    def __init__(
+        self, cache: Cache, engine: Engine, *, core_reads: bool, target: object = None
+    ) -> None:
+        self.target = target
         self._engine: Any = engine
         known = attached_to(engine)
         if known is not None and known.cache is not cache:
@@ -101,19 +102,28 @@ class EnabledSession:
     Sessions whose reads are cached, on whatever engines they turn out to use.
     """
 
-    def __init__(self, cache: Cache, target: Any) -> None:
-        self.target: object = target
+    def __init__(self, cache: Cache, target: object, sessions: SyncSessions) -> None:
+        self.target = target
         self._cache = cache
+        self._sessions = sessions
         self._engines: dict[int, EnabledEngine] = {}
-        for bind in _binds(target):
-            self._attach(bind)
-        event.listen(target, "after_begin", self._after_begin)
+        try:
+            for bind in sessions.binds:
+                if (engine := sync_engine(getattr(bind, "engine", bind))) is not None:
+                    self._attach(engine)
+        except BaseException:
+            self._forget()
+            raise
+        sessions.listen("after_begin", self._after_begin)
 
     def remove(self) -> None:
         """
         Stop listening, and restore the engines that were attached for these sessions.
         """
-        event.remove(self.target, "after_begin", self._after_begin)
+        self._sessions.unlisten("after_begin", self._after_begin)
+        self._forget()
+
+    def _forget(self) -> None:
         for enabled in self._engines.values():
             enabled.remove()
         self._engines.clear()
@@ -128,18 +138,3 @@ class EnabledSession:
         self._attach(connection.engine)
         if isinstance(connection, CachingConnection):
             connection.cached_reads = True
-
-
-def _binds(target: Any) -> Iterator[Engine]:
-    if isinstance(target, scoped_session):
-        target = target.session_factory
-    if isinstance(target, sessionmaker):
-        given = [target.kw.get("bind"), *(target.kw.get("binds") or {}).values()]
-    elif isinstance(target, Session):
-        given = [target.bind]
-    else:
-        given = []
-    for bind in given:
-        engine = getattr(bind, "engine", bind)
-        if isinstance(engine, Engine):
-            yield engine

@@ -12,6 +12,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from ormcache.errors import ConfigurationError
+
+from .bridge import AwaitedStore
 from .catalog import Catalog
 from .connectionstate import ConnectionState
 from .facts import Kind
@@ -22,13 +25,16 @@ from .schema import KnownSchema
 from .sqltext import analyze
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.engine import Engine
     from sqlalchemy.engine.interfaces import Compiled
     from sqlalchemy.pool import PoolProxiedConnection
 
     from ormcache.cache import Cache
+    from ormcache.drive import Performer
+    from ormcache.model import Scope
+    from ormcache.protocols import Store
 
 __all__ = ["Attached", "attached_to"]
 
@@ -72,6 +78,10 @@ class Attached:
         )
         self._text_plans: dict[object, tuple[object, Plan]] = {}
         self._warned: set[str] = set()
+        self._awaited = AwaitedStore(cache) if engine.dialect.is_async else None
+        if self._awaited is not None and cache.async_store is None:
+            msg = f"an async engine needs an asynchronous store; pass async_store= beside {cache!r}"
+            raise ConfigurationError(msg)
         setattr(engine.dialect, _ATTRIBUTE, self)
 
     def __repr__(self) -> str:
@@ -82,6 +92,38 @@ class Attached:
         Forget the engine.
         """
         delattr(self.dialect, _ATTRIBUTE)
+
+    # -- the store ---------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """
+        The cache's store, as connections of this engine may ask it.
+        """
+        return self._awaited or self.cache.store
+
+    def performer(self, database: Callable[[], object]) -> Performer:
+        """
+        Return what carries out the effects of one read or write.
+        """
+        return self.cache.performer(database, self.store)
+
+    def commit(
+        self,
+        scopes: frozenset[Scope],
+        connection: PoolProxiedConnection,
+        database: Callable[[], object],
+    ) -> None:
+        """
+        Let *database* make what was changed on *connection* permanent.
+        """
+        error = self.dialect.loaded_dbapi.Error
+
+        def refused(exc: BaseException) -> bool:
+            # A connection that broke, or a task that was cancelled, has not heard the answer.
+            return isinstance(exc, error) and not self.dialect.is_disconnect(exc, connection, None)
+
+        self.cache.commit(scopes, database, refused=refused, store=self.store)
 
     # -- connections -------------------------------------------------------------------------
 
@@ -200,7 +242,7 @@ class Attached:
     def _load(self, state: ConnectionState, connection: PoolProxiedConnection) -> Catalog:
         assert state.schema is not None
         state.asks()
-        return state.schema.load(self.cache, self.dialect.name, query_on(connection))
+        return state.schema.load(self.cache, self.store, self.dialect.name, query_on(connection))
 
     # -- statements --------------------------------------------------------------------------
 

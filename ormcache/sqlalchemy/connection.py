@@ -16,7 +16,8 @@ from sqlalchemy.engine.base import OptionEngine
 
 from .attached import attached_to
 from .connectionstate import ConnectionState
-from .reads import answer_read, may_be_cached
+from .execution import may_be_cached, may_be_read
+from .reads import answer_read
 from .replay import ReplayCursor, Unopened
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class CachingConnection(Connection):
             self._open_for(context)
             return Connection._exec_single_context(self, dialect, context, statement, parameters)
 
-        if not self.cached_reads or not may_be_cached(statement, context.execution_options):
+        if not self.cached_reads or not may_be_read(statement):
             return send()
         assert self._attached is not None
         return answer_read(self, self._attached, context, send)  # type: ignore[arg-type]  # the default context
@@ -160,6 +161,7 @@ class CachingConnection(Connection):
             self.open()
             context._dbapi_connection = self._dbapi_connection
             context.cursor = context.create_cursor()
+            context.pre_exec()  # again: a dialect may leave notes on the cursor there
 
     def _execute_default(self, *args: Any, **kw: Any) -> Any:
         self.open()

@@ -6,17 +6,18 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ormcache.freshness import Snapshot
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+    from sqlalchemy.pool import PoolProxiedConnection
 
     from .attached import Attached
     from .connectionstate import ConnectionState
 
-__all__ = ["Level", "autocommits", "begins_nothing", "level_of", "reads_snapshot"]
+__all__ = ["Level", "autocommits", "begins_nothing", "level_of", "none_open", "reads_snapshot"]
 
 _BEGINS_IN_SQLITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
@@ -82,16 +83,16 @@ def autocommits(connection: Connection, state: ConnectionState) -> bool:
         return False
     if connection._is_autocommit_isolation():
         return True
-    dbapi = connection.connection.dbapi_connection
-    name = connection.dialect.name
-    if name == "sqlite":
-        off = (
-            getattr(dbapi, "isolation_level", "") is None
-            or getattr(dbapi, "autocommit", None) is True
-        )
-        return off and not getattr(dbapi, "in_transaction", False)
+    pooled = connection.connection
+    if connection.dialect.name == "sqlite":
+        return _commits_each(_sqlite3(pooled)) and none_open(pooled)
+    dbapi: Any = pooled.dbapi_connection
     getter = getattr(dbapi, "get_autocommit", None)
-    return bool(getter()) if getter is not None else getattr(dbapi, "autocommit", False) is True
+    if getter is not None:
+        return bool(getter())
+    if connection.dialect.driver == "mysqlconnector" and dbapi.in_transaction:
+        return False  # its `autocommit` asks the server
+    return getattr(dbapi, "autocommit", False) is True
 
 
 def begins_nothing(connection: Connection, statement: str) -> bool:
@@ -103,4 +104,30 @@ def begins_nothing(connection: Connection, statement: str) -> bool:
     """
     if connection.dialect.name != "sqlite" or _BEGINS_IN_SQLITE.match(statement):
         return False
-    return not getattr(connection.connection.dbapi_connection, "in_transaction", True)
+    return none_open(connection.connection)
+
+
+def none_open(pooled: PoolProxiedConnection) -> bool:
+    """
+    Return whether SQLite's driver says that no transaction is open.
+    """
+    try:
+        return not getattr(_sqlite3(pooled), "in_transaction", True)
+    except Exception:  # noqa: BLE001 - closed: each driver has an error of its own for it
+        return False
+
+
+def _sqlite3(pooled: PoolProxiedConnection) -> Any:
+    driver = pooled.driver_connection
+    return getattr(driver, "_conn", driver)  # that of aiosqlite wraps one of sqlite3
+
+
+def _commits_each(driver: Any) -> bool:
+    if getattr(driver, "isolation_level", "") is None:
+        return True
+    try:
+        return getattr(driver, "autocommit", None) is True
+    except driver.ProgrammingError:
+        # An in-memory database of aiosqlite, which tells only its own thread. What was committed
+        # unnoticed is found when it is to be rolled back.
+        return False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .identity import Identity
 
-__all__ = ["Plan", "column_layout", "make_plan"]
+__all__ = ["Plan", "column_layout", "make_plan", "tables_that_count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def make_plan(
     *any_schema*: the connection's search path is not the one the catalog knows, so a name without
     a schema may be any table of that name.
     """
-    declared = declared_tables(options["ormcache_tables"]) if "ormcache_tables" in options else None
-    named = facts.reads if declared is None or facts.kind is not Kind.READ else declared
+    declared = _declared(options)
+    named = tables_that_count(facts, options)
     lacking = ", ".join(sorted(_readable(t) for t in named if policies.for_table(*t) is None))
     policy = _policy(named, policies, options.get("ormcache"))
     depends_on = declared_tables(policy.depends_on) if policy else frozenset()
@@ -96,6 +96,18 @@ def make_plan(
         commits_itself=not catalog.nontransactional.isdisjoint(written or ()),
         catalog=catalog,
     )
+
+
+def tables_that_count(facts: SqlFacts, options: dict[str, Any]) -> frozenset[TableName]:
+    """
+    Return the tables whose policies a read is under: those it declares, else those it names.
+    """
+    declared = _declared(options)
+    return facts.reads if declared is None or facts.kind is not Kind.READ else declared
+
+
+def _declared(options: dict[str, Any]) -> frozenset[TableName] | None:
+    return declared_tables(options["ormcache_tables"]) if "ormcache_tables" in options else None
 
 
 def column_layout(compiled: Compiled | None) -> str:
@@ -140,7 +152,7 @@ def _refusal(
     if identity.problem is not None:
         return Reason.DATABASE, identity.problem
     if facts.kind is not Kind.READ or facts.writes is None or facts.writes or facts.changes_session:
-        return Reason.STATEMENT, f"a {facts.kind.value} statement"
+        return Reason.STATEMENT, _no_plain_read(facts)
     if facts.uncacheable is not None and not (declared and _only_unknown(facts)):
         return Reason.STATEMENT, facts.uncacheable
     if policy is None:
@@ -156,6 +168,13 @@ def _refusal(
         # A temporary table, or one made by someone else since the catalog was read.
         return Reason.STATEMENT, f"table {_readable(unseen[0])} is not in the catalog"
     return None
+
+
+def _no_plain_read(facts: SqlFacts) -> str:
+    if facts.kind is Kind.READ:
+        return "it changes the session"
+    said = facts.uncacheable if facts.kind is Kind.UNKNOWN else None
+    return said or f"a {facts.kind.value} statement"
 
 
 def _only_unknown(facts: SqlFacts) -> bool:

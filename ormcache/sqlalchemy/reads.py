@@ -12,8 +12,8 @@ from ormcache.fingerprint import NoIdentityError, digest
 from ormcache.model import Outcome, Reason
 from ormcache.reading import Answer, ReadRequest, read
 
+from .execution import database_wanted, names_the_present
 from .facts import Kind
-from .functions import names_relative_time
 from .isolation import Level, level_of, reads_snapshot
 from .parameters import canonical_parameters
 from .replay import ReplayCursor, buffer_rows
@@ -31,26 +31,10 @@ if TYPE_CHECKING:
     from .connection import CachingConnection
     from .plan import Plan
 
-__all__ = ["answer_read", "may_be_cached"]
+__all__ = ["Read", "answer_read"]
 
 # These take 'now' and the like for a time wherever one is expected.
 _READS_NOW = ("postgresql", "sqlite")
-
-
-def may_be_cached(statement: Any, options: Any) -> bool:
-    """
-    Return whether a statement is worth a plan: it returns rows at once and is no DML or DDL.
-    """
-    if options.get("stream_results") or options.get("yield_per"):
-        return False
-    if isinstance(statement, str):
-        return True
-    element = statement.statement
-    if element is None:
-        return False
-    if element.is_from_statement:
-        element = element.element
-    return bool(element.is_select or element._is_text_clause)
 
 
 def answer_read(
@@ -62,10 +46,14 @@ def answer_read(
     """
     Return the result of a read, from the cache or by *send*.
     """
-    return _Read(connection, attached, context, send).answer()
+    return Read(connection, attached, context, send).answer()
 
 
-class _Read:
+class Read:
+    """
+    One execution on its way: first what it asks for, then the answer.
+    """
+
     __slots__ = (
         "_asked",
         "_attached",
@@ -95,7 +83,7 @@ class _Read:
 
     def answer(self) -> CursorResult[Any]:
         cache = self._attached.cache
-        request = self._request()
+        request = self.request()
         if not isinstance(request, ReadRequest):
             begin = perf_counter()
             result = self._send()
@@ -106,7 +94,7 @@ class _Read:
                     self._tell(answer, 0.0, perf_counter() - begin)
             return result
         self._asked = request
-        perform = cache.performer(self._load)
+        perform = self._attached.performer(self._load)
         schema = self._state.schema or self._attached.main
         assert schema is not None
         assert self._plan is not None
@@ -121,7 +109,14 @@ class _Read:
 
     # -- what to ask -------------------------------------------------------------------------
 
-    def _request(self) -> ReadRequest | tuple[Reason, str] | None:
+    @property
+    def plan(self) -> Plan | None:
+        """
+        What is known of the statement; None before `request`, and where that needed none.
+        """
+        return self._plan
+
+    def request(self) -> ReadRequest | tuple[Reason, str] | None:
         """
         Return what to ask the core for, or why not; None where it is no read at all.
         """
@@ -150,8 +145,8 @@ class _Read:
         """
         state, context, policy = self._state, self._context, plan.policy
         assert policy is not None
-        if (refreshed := _asks_for_fresh_objects(context)) is not None:
-            return Reason.ASKED, refreshed
+        if (wanted := database_wanted(context)) is not None:
+            return Reason.ASKED, wanted
         listener = self._attached.distrusted(self._connection.engine)
         if listener is not None and not policy.vary:
             return Reason.SESSION_STATE, listener
@@ -164,7 +159,7 @@ class _Read:
             return Reason.SESSION_STATE, "a statement failed in this transaction"
         if state.touched.overlaps(plan.reads):
             return Reason.OWN_WRITES, ""
-        if self._attached.dialect.name in _READS_NOW and _names_the_present(context.parameters[0]):
+        if self._attached.dialect.name in _READS_NOW and names_the_present(context.parameters[0]):
             return Reason.PARAMETERS, "a string that may mean the present, such as 'now'"
         if level_of(self._attached, self._connection, state) is Level.NEVER:
             return Reason.ISOLATION, ""
@@ -206,10 +201,10 @@ class _Read:
         context = self._context
         parts = [plan.key, context.statement, canonical_parameters(context.parameters[0])]
         for name in vary:
-            parts += (name, *self._varied(name))
+            parts += (name, *self.varied(name))
         return digest(parts)
 
-    def _varied(self, name: str) -> tuple[str, str]:
+    def varied(self, name: str) -> tuple[str, str]:
         """
         Return what a name in `vary` stands for now: as set on the connection, and as registered.
 
@@ -276,24 +271,3 @@ class _Read:
             store_seconds=store_seconds,
             database_seconds=database_seconds,
         )
-
-
-def _names_the_present(parameters: Any) -> bool:
-    values = parameters.values() if isinstance(parameters, dict) else parameters
-    return any(type(value) is str and names_relative_time(value) for value in values)
-
-
-def _asks_for_fresh_objects(context: DefaultExecutionContext) -> str | None:
-    options = context.execution_options
-    if options.get("populate_existing"):
-        return "populate_existing"
-    loading = options.get("_sa_orm_load_options")
-    if loading is not None:
-        if loading._populate_existing:
-            return "populate_existing"
-        if loading._is_user_refresh:
-            return "refresh()"
-    element = context.compiled.statement if context.compiled is not None else None
-    if getattr(element, "_for_update_arg", None) is not None:
-        return "with_for_update"
-    return None

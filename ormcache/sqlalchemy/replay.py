@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ormcache.model import Column, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import CursorResult
     from sqlalchemy.engine.interfaces import DBAPICursor
 
+import sys
 from collections import deque
 
 from sqlalchemy.engine.cursor import (
@@ -60,9 +63,9 @@ class Unopened:
 class ReplayCursor:
     """
     A DBAPI cursor over rows that are already here.
-    """
 
-    __slots__ = ("_position", "_rows", "arraysize", "description", "lastrowid", "rowcount")
+    Dialects that leave notes on a cursor may do so; nobody reads them here.
+    """
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
@@ -125,7 +128,7 @@ def buffer_rows(result: CursorResult[Any], cursor: DBAPICursor, max_rows: int) -
     description = cursor.description
     if description is None:
         return None
-    rows = list(cursor.fetchmany(max_rows + 1))
+    rows = _plain_rows(cursor.fetchmany(max_rows + 1))
     if len(rows) > max_rows:
         result.cursor_strategy = BufferedRowCursorFetchStrategy(
             cursor, {"max_row_buffer": max_rows}, initial_buffer=deque(rows)
@@ -133,3 +136,25 @@ def buffer_rows(result: CursorResult[Any], cursor: DBAPICursor, max_rows: int) -
         return None
     result.cursor_strategy = FullyBufferedCursorFetchStrategy(cursor, initial_buffer=rows)
     return Rows(tuple(Column(d[0], d[1] if type(d[1]) is int else None) for d in description), rows)
+
+
+def _plain_rows(rows: Iterable[Any]) -> list[Any]:
+    """
+    Return rows as tuples where the driver has a list or a class of its own for them.
+
+    A row of another class stays what it is and is refused by the codec: a dict, for one, has no
+    order that SQLAlchemy relies on.
+    """
+    rows = list(rows)
+    others = set(map(type, rows)) - {tuple}
+    if others and others <= _row_classes():
+        return list(map(tuple, rows))
+    return rows
+
+
+def _row_classes() -> set[type]:
+    found: set[type] = {list}
+    for module, name in (("asyncpg", "Record"), ("sqlite3", "Row")):
+        if module in sys.modules:
+            found.add(getattr(sys.modules[module], name))
+    return found

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ormcache.effects import Effect, Fetch, Save
 from ormcache.errors import StoreError
 from ormcache.model import Fetched, Scope, Token, TokenState, database_scope, table_scope
+from ormcache.protocols import Store
 
 from .catalog import Catalog, load_catalog
 
@@ -66,13 +67,15 @@ class KnownSchema:
         """
         self._change = object()
 
-    def load(self, cache: Cache, dialect: str, query: Callable[[str], Sequence[Any]]) -> Catalog:
+    def load(
+        self, cache: Cache, store: Store, dialect: str, query: Callable[[str], Sequence[Any]]
+    ) -> Catalog:
         """
         Read the catalog by *query* and return it.
         """
         # Both before the queries: what changes during them makes the catalog stale again.
         change = self._change
-        self._token = cache.token_of(self.whole)
+        self._token = _token_of(self.whole, store)
         catalog = load_catalog(dialect, query)
         if catalog == self.catalog:
             catalog = self.catalog  # the plans made from it stay, also those of other threads
@@ -134,3 +137,14 @@ class KnownSchema:
             or (t.name in named and t.schema in catalog.search_path)
         ]
         self.track((self.whole, *(table_scope(database, t.schema or "", t.name) for t in here)))
+
+
+def _token_of(scope: Scope, store: Store) -> Token | None:
+    """
+    Return the token of a scope; None where it is in doubt or the store does not answer.
+    """
+    try:
+        state = store.fetch(None, (scope,)).tokens[0]
+    except StoreError:
+        return None
+    return None if state.in_doubt else state.token

@@ -20,11 +20,14 @@ _SET = re.compile(
 _SET_ROLE = re.compile(
     r"\s*SET\s+(?:(LOCAL|SESSION)\s+)?ROLE\s+(?P<value>[\w\"']+)\s*;?\s*$", re.IGNORECASE
 )
+# In each driver's spelling, with the cast that SQLAlchemy renders for some drivers.
+_BOUND = r"(?:%\(\w+\)s|%s|\$\d+)(?:::\w+)?"
+_INTERPOLATED = re.compile(r"%(\(\w+\))?s")
 _SET_CONFIG = re.compile(
-    r"""\s*SELECT\s+(?:pg_catalog\.)?set_config\s*\(\s*
-        (?P<name>'[^']+'|%\(\w+\)s(?:::\w+)?|%s)\s*,\s*
-        (?P<value>'[^']*'|%\(\w+\)s(?:::\w+)?|%s)\s*,\s*
-        (?P<local>true|false|%\(\w+\)s(?:::\w+)?|%s)\s*\)
+    rf"""\s*SELECT\s+(?:pg_catalog\.)?set_config\s*\(\s*
+        (?P<name>'[^']+'|{_BOUND})\s*,\s*
+        (?P<value>'[^']*'|{_BOUND})\s*,\s*
+        (?P<local>true|false|{_BOUND})\s*\)
         (?:\s+AS\s+\w+)?\s*;?\s*$""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -33,7 +36,7 @@ _OF_TRANSACTION = re.compile(
 )
 _SEVERAL = re.compile(r",\s*[\w.@]+\s*:?=")
 _SHOWN = frozenset("ALL DATABASE LOCAL ROLE SESSION TABLE TEMP TEMPORARY TRANSACTION".split())
-_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_PLACEHOLDER = re.compile(r"%\((?P<name>\w+)\)s|%(?P<next>s)|\$(?P<number>\d+)")
 
 
 class SessionState:
@@ -124,30 +127,32 @@ def _parse(sql: str, parameters: Any) -> tuple[str, str, bool] | None:
         return "role", found["value"], (found[1] or "").upper() == "LOCAL"
     if found := _SET.match(sql):
         name, value = found["name"], found["value"]
-        if _PLACEHOLDER.search(value) or "%s" in value or _SEVERAL.search(value):
+        if _INTERPOLATED.search(value) or _SEVERAL.search(value):
             return None
         return name.strip('"`').lower(), value, (found["extent"] or "").upper() == "LOCAL"
     if found := _SET_CONFIG.match(sql):
-        given = [
-            _argument(found[key], parameters, at)
-            for at, key in enumerate(("name", "value", "local"))
-        ]
+        given = [_argument(found, key, parameters) for key in ("name", "value", "local")]
         if any(value is None for value in given):
             return None
         return str(given[0]).lower(), str(given[1]), str(given[2]).lower() == "true"
     return None
 
 
-def _argument(text: str, parameters: Any, position: int) -> str | None:
+def _argument(call: re.Match[str], key: str, parameters: Any) -> str | None:
+    text = call[key]
     if text.startswith("'"):
         return text[1:-1]
-    if text.lower() in ("true", "false"):
+    if not (bound := _PLACEHOLDER.match(text)):
         return text
-    if (named := _PLACEHOLDER.match(text)) and isinstance(parameters, dict):
-        return str(parameters.get(named[1]))
-    if text == "%s" and isinstance(parameters, tuple | list) and len(parameters) == 3:
-        return str(parameters[position])
-    return None
+    place: Any = bound["name"]
+    if bound["number"]:
+        place = int(bound["number"]) - 1
+    elif bound["next"]:
+        place = call.string[: call.start(key)].count("%s")
+    try:
+        return str(parameters[place])
+    except (TypeError, LookupError):
+        return None
 
 
 def _first_words(sql: str) -> str:

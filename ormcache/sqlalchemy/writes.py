@@ -16,7 +16,7 @@ from ormcache.drive import run
 from ormcache.reading import read_uncached
 
 from .facts import Kind
-from .isolation import autocommits, begins_nothing, reads_snapshot
+from .isolation import autocommits, begins_nothing, none_open, reads_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +131,7 @@ class DialectHooks:
             # From now on it matters which connection of the pool one gets.
             attached.varies = attached.varies or state.session.lasts
         if facts.kind is Kind.TRANSACTION:
-            return self._send_boundary(state, plan, statement, original)
+            return self._send_boundary(connection, state, plan, statement, original)
         return self._send_write(connection, state, plan, statement, original)
 
     def _send_read(
@@ -157,17 +157,23 @@ class DialectHooks:
         schema = state.schema
         if schema is None or not schema.tracked:
             return database()
-        perform = attached.cache.performer(database)
+        perform = attached.performer(database)
         run(read_uncached(snapshot, schema.tracked), schema.watch(perform))
         return None
 
     def _send_boundary(
-        self, state: ConnectionState, plan: Plan, statement: str, original: Callable[[], Any]
+        self,
+        connection: Connection,
+        state: ConnectionState,
+        plan: Plan,
+        statement: str,
+        original: Callable[[], Any],
     ) -> Any:
+        pooled = connection.connection
         result: Any = None
         if self._dialect.name == "sqlite" and _RELEASES.match(statement):
             # In SQLite the outermost RELEASE is the commit, where SAVEPOINT began the transaction.
-            self._attached.cache.commit(state.touched.all(), original)
+            self._attached.commit(state.touched.all(), pooled, original)
         elif state.committing or not plan.facts.implicit_commit:
             result = original()
             if _ROLLS_BACK.match(statement):
@@ -175,7 +181,7 @@ class DialectHooks:
         else:  # COMMIT, END, COMMIT PREPARED … as SQL text; in MySQL, BEGIN commits too
             of_another = _OF_ANOTHER.match(statement) is not None
             scopes = self._everything(state) if of_another else state.touched.all()
-            self._commit_now(state, scopes, original)
+            self._commit_now(state, pooled, scopes, original)
         if _BEGINS.match(statement):
             state.manual = True
         return result
@@ -196,21 +202,25 @@ class DialectHooks:
         snapshot = state.snapshot
         if snapshot is not None and self._dialect.name not in ("mysql", "mariadb"):
             snapshot.taken = True
-        cache = self._attached.cache
+        pooled = connection.connection
         if facts.kind is Kind.CALL:
             # A procedure may commit inside and go on: it stays touched for the commit to come.
-            return cache.commit(state.touched.all(), original)
+            return self._attached.commit(state.touched.all(), pooled, original)
         if facts.implicit_commit or (plan.writes and autocommits(connection, state)):
-            return self._commit_now(state, state.touched.all(), original)
+            return self._commit_now(state, pooled, state.touched.all(), original)
         if plan.commits_itself or begins_nothing(connection, statement):
-            return cache.commit(plan.writes, original)
+            return self._attached.commit(plan.writes, pooled, original)
         return original()
 
     def _commit_now(
-        self, state: ConnectionState, scopes: frozenset[Scope], original: Callable[[], Any]
+        self,
+        state: ConnectionState,
+        connection: PoolProxiedConnection,
+        scopes: frozenset[Scope],
+        original: Callable[[], Any],
     ) -> None:
         try:
-            self._attached.cache.commit(scopes, original)
+            self._attached.commit(scopes, connection, original)
         finally:
             state.committed()
 
@@ -226,37 +236,52 @@ class DialectHooks:
             if state is None or state.committing:
                 return original(dbapi_connection)
             return self._end_with_commit(
-                state, state.touched.all(), lambda: original(dbapi_connection)
+                state,
+                dbapi_connection,
+                state.touched.all(),
+                lambda: original(dbapi_connection),
             )
 
         return do_commit
 
     def _end_with_commit(
-        self, state: ConnectionState, scopes: frozenset[Scope], original: Callable[[], None]
+        self,
+        state: ConnectionState,
+        connection: PoolProxiedConnection,
+        scopes: frozenset[Scope],
+        original: Callable[[], None],
     ) -> None:
         state.committing = True
         try:
-            self._attached.cache.commit(scopes, original)
+            self._attached.commit(scopes, connection, original)
         finally:
             state.committing = False
             state.committed()
 
     def _rollback(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_rollback(dbapi_connection: PoolProxiedConnection) -> None:
+            state = self._attached.known_state(dbapi_connection)
+            if state is None or state.committing:
+                return original(dbapi_connection)
+            if state.touched and self._dialect.name == "sqlite" and none_open(dbapi_connection):
+                # Committed out of our sight, by the driver's own `commit()` or `executescript()`.
+                return self._end_with_commit(
+                    state,
+                    dbapi_connection,
+                    state.touched.all(),
+                    lambda: original(dbapi_connection),
+                )
             try:
-                original(dbapi_connection)
+                return original(dbapi_connection)
             finally:
-                state = self._attached.known_state(dbapi_connection)
-                if state is not None and not state.committing:
-                    state.rolled_back()
+                state.rolled_back()
 
         return do_rollback
 
     def _savepoint(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_savepoint(connection: Connection, name: str) -> None:
             state = self._attached.state_of(connection.connection)
-            dbapi = connection.connection.dbapi_connection
-            begins = self._dialect.name == "sqlite" and not getattr(dbapi, "in_transaction", True)
+            begins = self._dialect.name == "sqlite" and none_open(connection.connection)
             original(connection, name)
             if state is not None:
                 state.touched.savepoint(name)
@@ -280,7 +305,10 @@ class DialectHooks:
             state = self._attached.state_of(connection.connection)
             if state is not None and state.began_with == name:
                 return self._commit_now(
-                    state, state.touched.all(), lambda: original(connection, name)
+                    state,
+                    connection.connection,
+                    state.touched.all(),
+                    lambda: original(connection, name),
                 )
             original(connection, name)
             if state is not None:
@@ -314,7 +342,7 @@ class DialectHooks:
             # knows what it changed.
             ours = state.xid is not None and state.xid == xid
             scopes = state.touched.all() if ours else self._everything(state)
-            return self._end_with_commit(state, scopes, send)
+            return self._end_with_commit(state, connection.connection, scopes, send)
 
         return do_commit_twophase
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -132,12 +133,25 @@ def _feature(value: Any) -> Any:
     if isinstance(value, (datetime, time)):
         zone = value.tzinfo
         return value.replace(tzinfo=None), value.fold, type(zone), _feature(zone)
-    if hasattr(value, "_bounds"):
-        ends = (getattr(value, "_lower", None), getattr(value, "_upper", None))
-        return value._bounds, *((type(end), _feature(end)) for end in ends)  # noqa: SLF001 (psycopg2 has no public name for it)
-    if hasattr(value, "_ranges"):
-        return [(type(item), _feature(item)) for item in value]
+    if type(value).__module__.partition(".")[0] not in sys.stdlib_module_names:
+        return tuple((name, *_typed(part)) for name, part in sorted(_attributes(value).items()))
     return value
+
+
+def _typed(value: Any) -> tuple[type, Any]:
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(_typed(item) for item in value)
+    return type(value), _feature(value)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """
+    Return all that an object of a driver's holds: some of these classes compare by less.
+    """
+    slots = [getattr(cls, "__slots__", ()) for cls in type(value).__mro__]
+    names = {name for each in slots for name in ([each] if isinstance(each, str) else each)}
+    held = {name: getattr(value, name, None) for name in names - {"__weakref__", "__dict__"}}
+    return held | getattr(value, "__dict__", {})
 
 
 class CodecContract:

@@ -220,7 +220,7 @@ def test_never_cached_reads(app: App):
         session.scalars(select(Product).execution_options(yield_per=2)).all()
         session.scalar(select(func.random()))
         session.scalar(select(func.count(Product.id)).where(func.random() != 1))
-    assert set(app.log.outcomes()) == {BYPASS}
+    assert app.log.outcomes() == [BYPASS] * 6
 
 
 def test_own_uncommitted_writes_are_read(app: App):

@@ -241,6 +241,18 @@ def test_a_release_as_sql_text_may_be_the_commit(app: App, other: App):
     assert {row[2] for row in contents(app)} == {5}
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("how", ["commit()", "executescript()"])
+def test_a_commit_by_the_driver_itself_is_seen_at_the_rollback(app: App, other: App, how: str):
+    stock(app)
+    contents(app)
+    with other.engine.connect() as connection:
+        connection.execute(update(Product.__table__).values(stock=5))
+        driver = connection.connection.driver_connection
+        _ = driver.commit() if how == "commit()" else driver.executescript("SELECT 1")
+    assert {row[2] for row in contents(app)} == {5}
+
+
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
 def test_truncate_is_seen(app: App, other: App):
     with app.Session() as session:

@@ -299,7 +299,7 @@ def test_an_outage_after_the_vector_is_an_outage_only():
 def test_a_vector_that_would_come_too_late_is_not_taken():
     snapshot = Snapshot()
     snapshot.taken = True
-    played = play(read(request(snapshot=snapshot)), HIT, ROWS)
+    played = play(read(request(snapshot=snapshot)), ROWS)
     assert played.returned.reason is Reason.SNAPSHOT
     assert snapshot.lost
 

@@ -42,7 +42,7 @@ class Known:
             meanwhile()
             return self._query(sql)
 
-        return self.schema.load(self._cache, "sqlite", query)
+        return self.schema.load(self._cache, self._cache.store, "sqlite", query)
 
     def is_saved(self, planned: Catalog) -> bool:
         """

@@ -31,6 +31,9 @@ def said(*statements: str | tuple) -> SessionState:
             ("SELECT set_config('app.t', %(v)s::VARCHAR, %(l)s) AS x", {"v": 1, "l": True}),
             {"app.t": "1"},
         ),
+        (("SELECT set_config('app.t', %s::VARCHAR, true)", ("2",)), {"app.t": "2"}),
+        (("SELECT set_config(%s, '3', %s)", ["app.t", False]), {"app.t": "3"}),
+        (("SELECT set_config($2, $1::VARCHAR, true)", ("4", "app.t")), {"app.t": "4"}),
     ],
 )
 def test_settings_with_name_and_value(statement: str | tuple, settings: dict):
@@ -53,6 +56,10 @@ def test_settings_with_name_and_value(statement: str | tuple, settings: dict):
         "SELECT set_config('a', f(), true)",
         "SELECT set_config('a', '1', true), set_config('b', '2', true)",
         ("SELECT set_config(%s, %s, %s)", ("only", "two")),
+        ("SELECT set_config(%(name)s, '1', true)", {"other": "a"}),
+        ("SELECT set_config('a', $2, true)", ("only one",)),
+        ("SELECT set_config('a', %s, true)", None),
+        ("SET search_path TO %s", ("a",)),
     ],
 )
 def test_what_cannot_be_followed_is_unknown_for_good(statement: str | tuple):

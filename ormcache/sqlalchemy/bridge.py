@@ -1,0 +1,60 @@
+"""
+How does code that SQLAlchemy runs inside its greenlet wait for an event loop?
+
+`AsyncSession` and `AsyncEngine` run SQLAlchemy's ordinary code, and so ours, in a greenlet that
+hands awaitables to the loop and sleeps until they are done. So one set of hooks serves both kinds
+of sessions, and the loop is never blocked: only which store is asked differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import util
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ormcache.cache import Cache
+    from ormcache.model import Fetched, Intent, Scope
+
+__all__ = ["AwaitedStore"]
+
+# Its name before SQLAlchemy 2.1 is going to be withdrawn.
+_await: Any = getattr(util, "await_", None) or util.await_only
+
+
+class AwaitedStore:
+    """
+    A cache's asynchronous store as a `Store`, for callers inside SQLAlchemy's greenlet.
+    """
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
+        fetched: Fetched = _await(self._store.fetch(key, scopes))
+        return fetched
+
+    def save(self, key: str, entry: bytes, ttl: float) -> None:
+        _await(self._store.save(key, entry, ttl))
+
+    def announce(self, intent: Intent, lease_seconds: float) -> None:
+        _await(self._store.announce(intent, lease_seconds))
+
+    def settle(self, intent: Intent) -> None:
+        _await(self._store.settle(intent))
+
+    def clear(self) -> None:
+        _await(self._store.clear())
+
+    def info(self) -> dict[str, str]:
+        told: dict[str, str] = _await(self._store.info())
+        return told
+
+    def __repr__(self) -> str:
+        return f"<AwaitedStore over {self._cache.async_store!r}>"
+
+    @property
+    def _store(self) -> Any:
+        return self._cache.async_store

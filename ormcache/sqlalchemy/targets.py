@@ -1,0 +1,146 @@
+"""
+On what of SQLAlchemy's can a cache be enabled, and what does that come down to?
+
+To engines and to `Session`: an `AsyncEngine` and an `AsyncSession` are thin faces of these.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["SyncSessions", "sync_engine", "sync_sessions"]
+
+_CLASS = "sync_session_class"
+
+
+class SyncSessions:
+    """
+    The ordinary sessions behind a target: where they are bound, and how to listen to them.
+    """
+
+    def __init__(self, listened: Any, binds: Sequence[object]) -> None:
+        self._listened = listened
+        self.binds = tuple(bind for bind in binds if bind is not None)
+
+    def listen(self, name: str, listener: Callable[..., None]) -> None:
+        """
+        Call *listener* at the event *name*.
+        """
+        event.listen(self._listened, name, listener)
+
+    def unlisten(self, name: str, listener: Callable[..., None]) -> None:
+        """
+        Undo `listen`.
+        """
+        event.remove(self._listened, name, listener)
+
+
+class _AsyncSessions(SyncSessions):
+    """
+    Those that a class of asynchronous sessions, or a maker of them, is going to make.
+
+    They get a class of their own to listen to, put where SQLAlchemy looks for it: *settings* are
+    the attributes of the class, or the arguments of the maker.
+    """
+
+    def __init__(
+        self, settings: MutableMapping[str, Any], ordinary: type[Session], binds: Sequence[object]
+    ) -> None:
+        super().__init__(type(ordinary.__name__, (ordinary,), {}), binds)
+        self._settings = settings
+        self._before = settings.get(_CLASS)
+
+    def listen(self, name: str, listener: Callable[..., None]) -> None:
+        super().listen(name, listener)
+        self._settings[_CLASS] = self._listened
+
+    def unlisten(self, name: str, listener: Callable[..., None]) -> None:
+        super().unlisten(name, listener)
+        if self._before is None:
+            del self._settings[_CLASS]
+        else:
+            self._settings[_CLASS] = self._before
+
+
+class _Attributes(MutableMapping[str, Any]):
+    """
+    The attributes of a class that are not inherited.
+    """
+
+    def __init__(self, cls: type) -> None:
+        self._cls = cls
+
+    def __getitem__(self, name: str) -> Any:
+        return vars(self._cls)[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self._cls, name, value)
+
+    def __delitem__(self, name: str) -> None:
+        delattr(self._cls, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self._cls))
+
+    def __len__(self) -> int:
+        return len(vars(self._cls))
+
+
+def sync_engine(target: object) -> Engine | None:
+    """
+    Return the engine that *target* is or stands for, or None where it is no engine.
+    """
+    if isinstance(target, Engine):
+        return target
+    library = _asyncio()
+    if library is not None and isinstance(target, library.AsyncEngine):
+        engine: Engine = target.sync_engine
+        return engine
+    return None
+
+
+def sync_sessions(target: Any) -> SyncSessions | None:
+    """
+    Return the sessions that *target* is or makes, or None where it has nothing to do with any.
+    """
+    if isinstance(target, Session) or (isinstance(target, type) and issubclass(target, Session)):
+        return SyncSessions(target, [getattr(target, "bind", None)])
+    if isinstance(target, sessionmaker):
+        return SyncSessions(target, _binds_of(target))
+    if isinstance(target, scoped_session):
+        return SyncSessions(target, _binds_of(target.session_factory))
+    library = _asyncio()
+    return None if library is None else _sync_side(target, library)
+
+
+def _sync_side(target: Any, library: Any) -> SyncSessions | None:
+    if isinstance(target, library.AsyncSession):
+        return SyncSessions(target.sync_session, [target.bind, *(target.binds or {}).values()])
+    if isinstance(target, type) and issubclass(target, library.AsyncSession):
+        made: Any = target
+        return _AsyncSessions(_Attributes(target), made.sync_session_class, [])
+    if isinstance(target, library.async_scoped_session):
+        target = target.session_factory
+    if isinstance(target, library.async_sessionmaker):
+        ordinary = target.kw.get(_CLASS) or target.class_.sync_session_class
+        return _AsyncSessions(target.kw, ordinary, _binds_of(target))
+    return None
+
+
+def _asyncio() -> Any:
+    # Whoever has an object of this library has imported it.
+    return sys.modules.get("sqlalchemy.ext.asyncio")
+
+
+def _binds_of(maker: Any) -> list[object]:
+    settings: dict[str, Any] = getattr(maker, "kw", {})
+    return [settings.get("bind"), *(settings.get("binds") or {}).values()]
