@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import util
 
+from .turns import Turns
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,9 +33,10 @@ class AwaitedStore:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
+        self._turns = Turns()
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
-        fetched: Fetched = _await(self._store.fetch(key, scopes))
+        fetched: Fetched = _await(self._fetch(key, scopes))
         return fetched
 
     def save(self, key: str, entry: bytes, ttl: float) -> None:
@@ -54,6 +57,12 @@ class AwaitedStore:
 
     def __repr__(self) -> str:
         return f"<AwaitedStore over {self._cache.async_store!r}>"
+
+    async def _fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
+        await self._turns.take()
+        fetched: Fetched = await self._store.fetch(key, scopes)
+        await self._turns.take()
+        return fetched
 
     @property
     def _store(self) -> Any:
