@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -74,7 +73,6 @@ class Attached:
         self.users = 0
         """How many enabled targets rely on this."""
         self.hooks: Any = None
-        self._lock = threading.Lock()
         self._plans: WeakKeyDictionary[Compiled, dict[object, tuple[object, Plan]]] = (
             WeakKeyDictionary()
         )
@@ -232,13 +230,14 @@ class Attached:
         Somebody changed the schema, or may have: views, cascades and names must be read again.
         """
         for schema in list(self._schemas.values()):
-            schema.stale = True
+            schema.changed()
 
     def _schema_of(self, identity: Identity) -> KnownSchema:
-        with self._lock:
-            if len(self._schemas) >= _MOST_SCHEMAS and identity not in self._schemas:
-                self._schemas.pop(next(iter(self._schemas)))
-            return self._schemas.setdefault(identity, KnownSchema(identity))
+        # Atomic steps, so no lock that a fork could leave locked.
+        if identity not in self._schemas and len(self._schemas) >= _MOST_SCHEMAS:
+            oldest, *_ = self._schemas
+            self._schemas.pop(oldest, None)
+        return self._schemas.setdefault(identity, KnownSchema(identity))
 
     def _load(self, state: ConnectionState, connection: PoolProxiedConnection) -> Catalog:
         assert state.schema is not None

@@ -52,6 +52,8 @@ class Plan:
     """The part of the fingerprint that all its executions share."""
     commits_itself: bool
     """Whether it writes what no rollback undoes: then the statement is the commit."""
+    catalog: Catalog
+    """What it was made from."""
 
 
 def make_plan(
@@ -92,6 +94,7 @@ def make_plan(
         ),
         key=digest((str(FORMAT), identity.database, identity.session, layout, *reads)),
         commits_itself=not catalog.nontransactional.isdisjoint(written or ()),
+        catalog=catalog,
     )
 
 

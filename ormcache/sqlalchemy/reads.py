@@ -97,7 +97,8 @@ class Read:
         perform = self._attached.performer(self._load)
         schema = self._state.schema or self._attached.main
         assert schema is not None
-        answer = run(read(request), schema.watch(perform))
+        assert self._plan is not None
+        answer = run(read(request), schema.watch(perform, self._plan.catalog))
         self._count(answer)
         if cache.watched:
             self._tell(answer, perform.store_seconds, perform.database_seconds)

@@ -35,15 +35,37 @@ class KnownSchema:
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
         self.whole = database_scope(identity.database)
-        self.catalog: Catalog | None = None
-        self.stale = True
-        """Whether the catalog must be read (again) before it is relied on."""
         self.tracked: tuple[Scope, ...] = ()
         """Every scope that a cacheable read depended on, for snapshot vectors."""
         self._token: Token | None = None
+        self._change = object()
+        """The last change that was heard of; another object each time."""
+        self._known: tuple[Catalog, object] | None = None
+        """The catalog, and the last change when it began to be read: set together, as threads
+        look at both."""
 
     def __repr__(self) -> str:
         return f"<KnownSchema {self.whole} stale={self.stale} tracked={len(self.tracked)}>"
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """
+        The catalog as it was read last.
+        """
+        return self._known[0] if self._known is not None else None
+
+    @property
+    def stale(self) -> bool:
+        """
+        Whether the catalog must be read (again) before it is relied on.
+        """
+        return self._known is None or self._known[1] is not self._change
+
+    def changed(self) -> None:
+        """
+        The schema has changed, or may have.
+        """
+        self._change = object()
 
     def load(
         self, cache: Cache, store: Store, dialect: str, query: Callable[[str], Sequence[Any]]
@@ -52,13 +74,12 @@ class KnownSchema:
         Read the catalog by *query* and return it.
         """
         # Both before the queries: what changes during them makes the catalog stale again.
-        self.stale = False
+        change = self._change
         self._token = _token_of(self.whole, store)
-        try:
-            self.catalog = catalog = load_catalog(dialect, query)
-        except BaseException:
-            self.stale = True
-            raise
+        catalog = load_catalog(dialect, query)
+        if catalog == self.catalog:
+            catalog = self.catalog  # the plans made from it stay, also those of other threads
+        self._known = catalog, change
         self._track_policies(cache, catalog)
         return catalog
 
@@ -70,13 +91,19 @@ class KnownSchema:
         if not set(scopes) <= set(self.tracked):
             self.tracked = tuple(dict.fromkeys((*self.tracked, *scopes)))
 
-    def watch(self, perform: Callable[[Effect], object]) -> Callable[[Effect], object]:
+    def watch(
+        self, perform: Callable[[Effect], object], planned: Catalog | None = None
+    ) -> Callable[[Effect], object]:
         """
         Return *perform*, which learns from the tokens that pass that the schema may have changed.
+
+        It saves nothing unless the catalog that the read was *planned* by is still the one to rely
+        on: tokens may have been fetched after a change that the plan knows nothing of, and would
+        stand for scopes that it has no longer to do with.
         """
 
         def watching(effect: Effect) -> object:
-            if isinstance(effect, Save) and self.stale:
+            if isinstance(effect, Save) and not self._relies_on(planned):
                 msg = "the schema may have changed"
                 raise StoreError(msg)
             answer = perform(effect)
@@ -89,7 +116,11 @@ class KnownSchema:
     def _saw(self, scopes: tuple[Scope, ...], states: tuple[TokenState, ...]) -> None:
         if scopes and scopes[0] == self.whole and states[0].token != self._token:
             self._token = states[0].token
-            self.stale = True
+            self.changed()
+
+    def _relies_on(self, catalog: Catalog | None) -> bool:
+        known = self._known
+        return known is not None and known[0] is catalog and known[1] is self._change
 
     def _track_policies(self, cache: Cache, catalog: Catalog) -> None:
         """

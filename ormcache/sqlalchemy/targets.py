@@ -132,6 +132,8 @@ def _sync_side(target: Any, library: Any) -> SyncSessions | None:
         target = target.session_factory
     if isinstance(target, library.async_sessionmaker):
         ordinary = target.kw.get(_CLASS) or target.class_.sync_session_class
+        if isinstance(ordinary, sessionmaker):  # called like a class; advanced-alchemy has it so
+            return SyncSessions(ordinary, [*_binds_of(target), *_binds_of(ordinary)])
         return _AsyncSessions(target.kw, ordinary, _binds_of(target))
     return None
 

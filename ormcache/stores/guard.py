@@ -8,10 +8,8 @@ deliver an invalidation from a thread must not read past it from a task.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
@@ -20,6 +18,7 @@ from ormcache.model import Fetched, Intent, Scope
 from ormcache.protocols import Clock
 from ormcache.stores.breaker import Breaker
 from ormcache.stores.debt import Debt, Due
+from ormcache.stores.forked import begin_anew_after_fork
 
 __all__ = ["Asks", "Guard", "Question"]
 
@@ -72,7 +71,7 @@ class Guard:
         self._cooldown = cooldown
         self._background = background
         self._timer: threading.Timer | None = None
-        _GUARDS.add(self)
+        begin_anew_after_fork(self)
 
     def __repr__(self) -> str:
         return f"<Guard {self._breaker.state}, owes {self._debt}>"
@@ -170,6 +169,18 @@ class Guard:
         if timer is not None:
             timer.cancel()
 
+    def begin_anew(self) -> None:
+        """
+        In a forked child: renew the locks, and deliver what is owed.
+        """
+        # The child owes what its parent owed: paying twice does no harm, and the parent may die.
+        self._breaker.renew_lock()
+        self._debt.renew_lock()
+        self._paying = threading.Lock()
+        self._timer = None
+        if self._debt and self._background:
+            self._pay_later()
+
     def _ask(self, question: Question, *, insist: bool = False) -> Asks[Any]:
         admitted = self._breaker.admit()
         if not (admitted or insist):
@@ -213,27 +224,6 @@ class Guard:
         except StoreError:
             self._pay_later()
 
-    def _after_fork(self) -> None:
-        # The child owes what its parent owed: paying twice does no harm, and the parent may die.
-        self._breaker.renew_lock()
-        self._debt.renew_lock()
-        self._paying = threading.Lock()
-        self._timer = None
-        if self._debt and self._background:
-            self._pay_later()
-
 
 def _settling(intent: Intent) -> Question:
     return lambda store: store.settle(intent)
-
-
-_GUARDS: weakref.WeakSet[Guard] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for guard in list(_GUARDS):
-        guard._after_fork()  # noqa: SLF001 (its own class)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

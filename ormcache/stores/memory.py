@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ormcache.errors import ConfigurationError
 from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
 from ormcache.protocols import Clock
+from ormcache.stores.forked import begin_anew_after_fork
 
 __all__ = ["AsyncMemoryStore", "MemoryStore"]
 
@@ -49,6 +50,7 @@ class MemoryStore:
         self._entries: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
         self._scopes: dict[Scope, _Held] = {}
+        begin_anew_after_fork(self)
 
     def asynchronous(self) -> AsyncMemoryStore:
         """
@@ -93,6 +95,13 @@ class MemoryStore:
             self._entries.clear()
             self._bytes = 0
             self._scopes.clear()
+
+    def begin_anew(self) -> None:
+        """
+        In a forked child: start empty, as the parent's invalidations do not arrive here.
+        """
+        self._lock = threading.Lock()
+        self.clear()
 
     def info(self) -> dict[str, str]:
         with self._lock:

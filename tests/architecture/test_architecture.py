@@ -3,6 +3,7 @@ Rules about the code itself that no linter of ours knows.
 """
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,13 @@ import ormcache
 PACKAGE = Path(ormcache.__file__).parent
 CORE = sorted(PACKAGE.glob("*.py"))
 MODULES = sorted(PACKAGE.rglob("*.py"))
+# What runs inside an application; servers for tests and the demo are started by one process.
+LOCKING = [
+    path
+    for path in MODULES
+    if path.relative_to(PACKAGE).parts[0] not in {"demo", "testing"}
+    and re.search(r"\b(Lock|Condition|Event|Semaphore)\(", path.read_text())
+]
 
 
 FOREIGN = ("sqlalchemy", "redis", "msgspec", "sqlglot", "typer", "pytest")
@@ -59,3 +67,9 @@ def test_the_core_owns_no_thread_and_does_not_sleep(path: Path):
         )
     }
     assert not imported & {"threading", "asyncio", "socket", "random"}
+
+
+@pytest.mark.parametrize("path", LOCKING, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_lock_stays_locked_in_a_forked_child(path: Path):
+    text = path.read_text()
+    assert "begin_anew" in text or "renew_lock" in text

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from ormcache.model import Intent, Scope
@@ -77,3 +79,21 @@ def test_an_entry_is_a_copy(store):
 def test_repr(store):
     store.save("a", b"xyz", 60)
     assert repr(store) == "<MemoryStore 1 entries, 3/100 bytes>"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_starts_empty_whatever_the_parent_was_doing(store):
+    store.save("a", b"rows", 60)
+    (before,) = store.fetch(None, (A,)).tokens
+    with store._lock:
+        child = os.fork()
+        if child == 0:
+            try:
+                fetched = store.fetch("a", (A,))
+                empty = fetched.entry is None and fetched.tokens != (before,)
+                os._exit(0 if empty and store.info()["used_bytes"] == "0" else 2)
+            finally:
+                os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store.fetch("a", (A,)) == (b"rows", (before,))
