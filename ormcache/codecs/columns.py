@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from .foreign import ASYNCPG_UUID, FOREIGN, foreign_class
 from .values import INT_BITS, dump_view, load_view, to_wire
 
 __all__ = ["KINDS", "Kind", "pack"]
@@ -26,6 +27,7 @@ ANY = "a"
 NULLS = "n"
 INT = "i"
 UUID = "u"
+UUID_OF_ASYNCPG = "U"
 TIME = "t"
 NAIVE = "T"
 AWARE = "z"
@@ -86,6 +88,8 @@ def pack(column: Sequence[Any]) -> tuple[str, Any]:
             packed = _PACKERS[cls](column, present)
             if packed is not None:
                 return packed
+        elif foreign_class(cls) == ASYNCPG_UUID:
+            return UUID_OF_ASYNCPG, [value if value is None else value.bytes for value in column]
     return ANY, [to_wire(value) for value in column]
 
 
@@ -96,6 +100,11 @@ def _pack_int(column: Sequence[Any], present: Sequence[int]) -> tuple[str, Any] 
 def _pack_uuid(column: Sequence[Any], present: Sequence[uuid.UUID]) -> tuple[str, Any] | None:
     unmarked = list(map(_is_safe, present)).count(uuid.SafeUUID.unknown)
     return (UUID, column) if unmarked == len(present) else None
+
+
+def _unpack_asyncpg_uuids(values: list[bytes | None]) -> list[Any]:
+    cls = FOREIGN[ASYNCPG_UUID].find()
+    return [None if value is None else cls(value) for value in values]
 
 
 def _pack_time(column: Sequence[Any], present: Sequence[time]) -> tuple[str, Any] | None:
@@ -179,6 +188,7 @@ KINDS: dict[str, Kind] = {
     NULLS: Kind(list[None]),
     INT: Kind(list[int | None]),
     UUID: Kind(list[uuid.UUID | None]),
+    UUID_OF_ASYNCPG: Kind(list[bytes | None], _unpack_asyncpg_uuids),
     TIME: Kind(list[time | None]),
     NAIVE: Kind(list[datetime | None]),
     AWARE: Kind(tuple[list[Any], list[int], list[datetime | None]], _unpack_aware),

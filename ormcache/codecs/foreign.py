@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-__all__ = ["FOREIGN", "ForeignClass", "foreign_class"]
+__all__ = ["ASYNCPG_UUID", "FOREIGN", "ForeignClass", "foreign_class"]
 
 
 # The public properties hide the bounds of a range without a lower or upper end, and psycopg2
@@ -84,10 +84,22 @@ class ForeignClass(NamedTuple):
         """
         Return the value made of *parts*; `ImportError` if the driver is not installed here.
         """
-        return self.build(getattr(importlib.import_module(self.module), self.name), parts)
+        return self.build(self.find(), parts)
+
+    def find(self) -> Callable[..., Any]:
+        """
+        Return the class itself, imported if need be.
+        """
+        found: Callable[..., Any] = getattr(importlib.import_module(self.module), self.name)
+        return found
 
 
 _PGPROTO, _PGTYPES = "asyncpg.pgproto.pgproto", "asyncpg.pgproto.types"
+
+ASYNCPG_UUID = 70
+"""
+Whole columns of these are common: keys.
+"""
 
 FOREIGN: dict[int, ForeignClass] = {
     64: ForeignClass("psycopg.types.range", "Range", _range_parts, _range),
@@ -96,7 +108,7 @@ FOREIGN: dict[int, ForeignClass] = {
     67: ForeignClass("psycopg2.extras", "DateRange", _range_parts, _range),
     68: ForeignClass("psycopg2.extras", "DateTimeRange", _range_parts, _range),
     69: ForeignClass("psycopg2.extras", "DateTimeTZRange", _range_parts, _range),
-    70: ForeignClass(_PGPROTO, "UUID", lambda value: [value.bytes], _from_parts),
+    ASYNCPG_UUID: ForeignClass(_PGPROTO, "UUID", lambda value: [value.bytes], _from_parts),
     71: ForeignClass("asyncpg.types", "Range", _asyncpg_range_parts, _asyncpg_range),
     72: ForeignClass(_PGTYPES, "BitString", lambda value: [value.bytes, len(value)], _bits),
     73: ForeignClass(_PGTYPES, "Point", list, _from_parts),

@@ -4,8 +4,10 @@ What are a statement's parameters, exactly, as one text?
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
+from ormcache.codecs.foreign import FOREIGN, foreign_class
 from ormcache.fingerprint import NoIdentityError, canonical
 
 __all__ = ["canonical_parameters"]
@@ -25,13 +27,13 @@ def canonical_parameters(parameters: Any) -> str:
         return canonical(parameters if type(parameters) in (dict, tuple) else tuple(parameters))
     except NoIdentityError:
         if isinstance(parameters, dict):
-            return "{" + ",".join(f"{k!r}:{_one(v)}" for k, v in parameters.items()) + "}"
-        return f"({','.join(_one(v) for v in parameters)})"
+            return "{" + ", ".join(f"{k!r}: {_one(v)}" for k, v in parameters.items()) + "}"
+        return f"tuple({','.join(_one(v) for v in parameters)})"
 
 
 def _one(value: Any) -> str:
     """
-    Return the text for one parameter, with the wrappers that drivers give JSON, bytes and ranges.
+    Return the text for one parameter, which may be of a class of the driver's.
     """
     kind = type(value)
     if kind is list:
@@ -45,4 +47,10 @@ def _one(value: Any) -> str:
         ends = canonical((value.lower, value.upper))
         marks = (value.lower_inc, value.upper_inc, getattr(value, "isempty", None))
         return f"{kind.__module__}.{kind.__qualname__}({ends},{marks})"
-    return canonical(value)
+    code = foreign_class(kind)
+    if code is None:
+        return canonical(value)
+    if isinstance(value, uuid.UUID):
+        # What asyncpg returned as a key, and its next statement asks for: the same to the server.
+        return canonical(uuid.UUID(bytes=value.bytes))
+    return f"driver {code}{_one(list(FOREIGN[code].dump(value)))}"

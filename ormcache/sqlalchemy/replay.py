@@ -118,6 +118,11 @@ class ReplayCursor:
         """
         self._rows = []
 
+    async def _async_soft_close(self) -> None:
+        """
+        Tell an `AsyncConnection`, which asks its driver's cursors, that nothing is left to fetch.
+        """
+
 
 def buffer_rows(result: CursorResult[Any], cursor: DBAPICursor, max_rows: int) -> Rows | None:
     """

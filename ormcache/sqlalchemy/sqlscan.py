@@ -118,12 +118,23 @@ def _joined(pieces: list[tuple[str, str]], placeholder: str) -> Statement:
     return Statement(_shortened(text.strip(), placeholder), masked.strip())
 
 
+_NAME = r'(?:\w++|"[^"]++")'
+_PRECISION = r"(?:\s*+\(\s*+\d++(?:\s*+,\s*+\d++)?+\s*+\))?+"
+_TYPE = (
+    rf"{_NAME}(?:\.{_NAME})?+(?:\s++(?:precision|varying))?+{_PRECISION}"
+    r"(?:\s++with(?:out)?+\s++time\s++zone)?+(?:\s++(?:day|hour|minute|month|second|to|year))*+"
+    r"(?:\s*+\[\d*+\])*+"
+)
+
+
 @cache
 def _long_lists(placeholder: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    one = rf"{re.escape(placeholder)}(?:\s*+::\s*+\w++)?+\s*+"
+    # Where more follows than a value and its type, it stays: it may name tables.
+    one = rf"{re.escape(placeholder)}(?:\s*+::\s*+{_TYPE})?+\s*+(?=[,)]|$)"
     row = rf"\(\s*+{one}(?:,\s*+{one})*+\)\s*+"
-    return re.compile(rf"({one})(?:,\s*+{one}){{4,}}+"), re.compile(
-        rf"({row})(?:,\s*+{row}){{2,}}+"
+    return (
+        re.compile(rf"({one})(?:,\s*+{one}){{4,}}+", re.IGNORECASE),
+        re.compile(rf"({row})(?:,\s*+{row}){{2,}}+", re.IGNORECASE),
     )
 
 

@@ -124,7 +124,7 @@ def sync_sessions(target: Any) -> SyncSessions | None:
 
 def _sync_side(target: Any, library: Any) -> SyncSessions | None:
     if isinstance(target, library.AsyncSession):
-        return SyncSessions(target.sync_session, [target.bind, *(target.binds or {}).values()])
+        return sync_sessions(target.sync_session)
     if isinstance(target, type) and issubclass(target, library.AsyncSession):
         made: Any = target
         return _AsyncSessions(_Attributes(target), made.sync_session_class, [])

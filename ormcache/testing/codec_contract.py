@@ -150,8 +150,8 @@ def _attributes(value: Any) -> dict[str, Any]:
     """
     slots = [getattr(cls, "__slots__", ()) for cls in type(value).__mro__]
     names = {name for each in slots for name in ([each] if isinstance(each, str) else each)}
-    held = {name: getattr(value, name, None) for name in names - {"__weakref__", "__dict__"}}
-    return held | getattr(value, "__dict__", {})
+    names |= set(getattr(value, "__dict__", ()))
+    return {name: getattr(value, name, None) for name in names if not name.startswith("__")}
 
 
 class CodecContract:

@@ -6,8 +6,11 @@ import ipaddress
 import zoneinfo
 from datetime import timedelta, timezone
 
+import asyncpg
 import psycopg2.extras as pg2
+from asyncpg.pgproto import pgproto
 from hypothesis import given, settings, strategies as st
+from pg8000 import types as pg8
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
 
@@ -45,6 +48,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=10,
 )
+points = st.builds(asyncpg.Point, st.floats(), st.floats())
 psycopg_ranges = ranges(Range, integers | decimals | st.dates() | aware_datetimes)
 
 SCALARS = {
@@ -93,6 +97,29 @@ SCALARS = {
     "DateRange": ranges(pg2.DateRange, st.dates()),
     "DateTimeRange": ranges(pg2.DateTimeRange, naive_datetimes),
     "DateTimeTZRange": ranges(pg2.DateTimeTZRange, aware_datetimes),
+    "UUID of asyncpg": st.uuids().map(lambda value: pgproto.UUID(value.bytes)),
+    "range of asyncpg": st.builds(
+        asyncpg.Range,
+        st.none() | integers | aware_datetimes,
+        st.none() | integers | aware_datetimes,
+        lower_inc=st.booleans(),
+        upper_inc=st.booleans(),
+        empty=st.booleans(),
+    ),
+    "bit string of asyncpg": st.text("01").map(asyncpg.BitString),
+    "point of asyncpg": points,
+    "path of asyncpg": st.builds(
+        lambda ends, closed: asyncpg.Path(*ends, is_closed=closed),
+        st.lists(points, max_size=3),
+        st.booleans(),
+    ),
+    "circle of asyncpg": st.builds(asyncpg.Circle, points.map(tuple), st.floats()),
+    "range of pg8000": st.builds(
+        pg8.Range, st.none() | decimals, st.none() | st.dates(), BOUNDS, st.booleans()
+    ),
+    "interval of pg8000": st.builds(
+        pg8.PGInterval, years=st.none() | integers, seconds=st.none() | st.floats()
+    ),
 }
 scalars = st.one_of(*SCALARS.values())
 hashable = st.booleans() | integers | text | st.dates()

@@ -37,6 +37,41 @@ def test_a_long_list_of_values_is_like_a_short_one() -> None:
     assert analyze(f"SELECT x FROM a WHERE x IN ({wide})", "mysql", "format") == READ_A
 
 
+@pytest.mark.parametrize(
+    "cast",
+    [
+        "INTEGER",
+        "TIMESTAMP WITH TIME ZONE",
+        "TIMESTAMP(6) WITHOUT TIME ZONE",
+        "DOUBLE PRECISION",
+        "CHARACTER VARYING(50)",
+        "NUMERIC(12, 2)",
+        "VARCHAR(50)[]",
+        "INTEGER[][]",
+        "shop.status",
+        '"Status"',
+        '"shop"."Status"[]',
+        "INTERVAL DAY TO SECOND",
+    ],
+)
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_a_list_may_cast_its_values_to_any_type(cast: str, place: int) -> None:
+    values = ["%s::INTEGER"] * 7
+    values[place] = f"%s::{cast}"
+    row = f"({', '.join(values)})"
+    for rows in (row, ", ".join([row] * 5)):
+        assert analyze(f"INSERT INTO a VALUES {rows}", "postgresql", "format") == WRITE_A
+
+
+def test_only_values_are_left_out_of_a_list() -> None:
+    values = ", ".join(["%s::INTEGER"] * 9)
+    inner = f"SELECT x FROM a WHERE x IN (SELECT {values}, %s::INTEGER FROM b)"
+    assert {table.name for table in analyze(inner, "postgresql", "format").reads} == {"a", "b"}
+    for last in ("%s::INTEGER + g(y)", "%s::INTEGER AND g(y)", "(%s)::INTEGER, g(y)"):
+        facts = analyze(f"SELECT f({values}, {last}) FROM a", "postgresql", "format")
+        assert facts.functions == {"f", "g"}
+
+
 def test_deep_nesting_does_not_raise() -> None:
     deep = "(" * 5_000 + "SELECT 1" + ")" * 5_000
     assert analyze(deep, "postgresql", "").uncacheable == "not parsable"
