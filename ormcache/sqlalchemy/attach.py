@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ormcache.cache import Cache
 
-__all__ = ["Enabled", "enable"]
+__all__ = ["Enabled", "EnabledSession", "enable", "engines_of"]
 
 _WANTED = "a Session class or object, a sessionmaker, a scoped_session or an Engine"
 
@@ -105,7 +105,7 @@ class EnabledSession:
         self.target: object = target
         self._cache = cache
         self._engines: dict[int, EnabledEngine] = {}
-        for bind in _binds(target):
+        for bind in engines_of(target):
             self._attach(bind)
         event.listen(target, "after_begin", self._after_begin)
 
@@ -130,13 +130,18 @@ class EnabledSession:
             connection.cached_reads = True
 
 
-def _binds(target: Any) -> Iterator[Engine]:
+def engines_of(target: Any) -> Iterator[Engine]:
+    """
+    Yield the engines that something to enable a cache on is known to use.
+    """
     if isinstance(target, scoped_session):
         target = target.session_factory
     if isinstance(target, sessionmaker):
         given = [target.kw.get("bind"), *(target.kw.get("binds") or {}).values()]
     elif isinstance(target, Session):
         given = [target.bind]
+    elif isinstance(target, Engine):
+        given = [target]
     else:
         given = []
     for bind in given:
