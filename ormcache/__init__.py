@@ -16,6 +16,7 @@ The map of the package:
     fingerprint                          when two reads are the same read
     effects, drive                       what the paths ask for, and who does it
     cache                                what the user holds
+    explanation                          would this be cached, and why
     recording                            what became of the reads of a block
     sqlalchemy/ stores/ codecs/          the edges, one foreign library each
     testing/                             real servers and contracts, for users and for us
@@ -26,6 +27,7 @@ from __future__ import annotations
 from .cache import Cache
 from .errors import ConfigurationError, OrmcacheError, StoreError, Undecodable, Unstorable
 from .events import CommitEvent, ReadEvent, ShadowDifference
+from .explanation import Explanation
 from .model import Outcome, Reason
 from .policy import Policy
 from .recording import Recording
@@ -34,6 +36,7 @@ __all__ = [
     "Cache",
     "CommitEvent",
     "ConfigurationError",
+    "Explanation",
     "OrmcacheError",
     "Outcome",
     "Policy",

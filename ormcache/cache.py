@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from .explanation import Explanation
     from .model import Scope
     from .protocols import AsyncStore, Codec, Observer, Store
     from .reading import Answer
@@ -213,6 +214,32 @@ class Cache:
         if self._enabled:  # before that, models may not have been imported yet
             self._check_names(table.casefold())
         self._policies.set(self._policies.by_name, table, made)
+
+    def explain(
+        self, statement: object, parameters: object = None, *, bind: object = None
+    ) -> Explanation:
+        """
+        Return whether and why *statement* would be cached, and what would change that.
+
+            print(cache.explain(select(Product).where(Product.id == 7)))
+
+        The answer is that of the read path, which decides all but the last step: neither the
+        statement nor a flush is sent to the database, nothing is asked of the store. Where
+        a read would first open a connection or read the catalog, this does so, too.
+
+        Args:
+            statement: A `select()`, `text()`, legacy `Query`, DML or DDL; a string is for `text()`.
+            parameters: As for `Session.execute`.
+            bind: Where it would run: an `Engine`, `Connection`, `Session` (its transaction and
+                unflushed changes count), `sessionmaker` or `scoped_session`. By default what the
+                cache is enabled on.
+
+        Raises:
+            ConfigurationError: It is not clear on which engine, or the cache is not enabled there.
+        """
+        from .sqlalchemy.explain import explain
+
+        return explain(self, self._enabled, statement, parameters, bind)
 
     def vary(self, name: str, value: Callable[[], object]) -> None:
         """
