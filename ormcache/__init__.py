@@ -19,6 +19,7 @@ The map of the package:
     explanation                          would this be cached, and why
     recording                            what became of the reads of a block
     sqlalchemy/ stores/ codecs/          the edges, one foreign library each
+    web/                                 a report of each request, in its response
     testing/                             real servers and contracts, for users and for us
 """
 

@@ -4,6 +4,8 @@ Never run, only type-checked: what a user writes has the types a user expects.
 
 from typing import assert_type
 
+from fastapi import FastAPI
+from flask import Flask
 from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
@@ -19,6 +21,7 @@ from ormcache import (
 )
 from ormcache.protocols import Codec, Observer, Store
 from ormcache.stores.memory import MemoryStore
+from ormcache.web import AsgiCacheReport, WsgiCacheReport
 
 
 class Base(DeclarativeBase):
@@ -64,6 +67,12 @@ assert_type(log.commits, list[CommitEvent])
 assert_type(log.hits, int)
 assert_type(cache.counts[Outcome.HIT], int)
 codec: Codec = cache.codec
+
+asgi = FastAPI()
+asgi.add_middleware(AsgiCacheReport, cache=cache, enabled=lambda scope: bool(scope["user"]))
+wsgi = Flask("shop")
+WsgiCacheReport(wsgi.wsgi_app, cache, enabled=lambda environ: environ["REMOTE_ADDR"] == "::1")
+WsgiCacheReport(AsgiCacheReport(asgi, cache), cache)  # type: ignore[arg-type]  # the wrong kind
 
 Policy(tll=3)  # type: ignore[arg-type]  # an unknown setting is a type error, too
 cache.mode = "onn"  # type: ignore[assignment]  # and so is an unknown mode
