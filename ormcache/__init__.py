@@ -17,7 +17,7 @@ The map of the package:
     effects, drive                       what the paths ask for, and who does it
     cache                                what the user holds
     explanation                          would this be cached, and why
-    recording                            what became of the reads of a block
+    audience, recording                  who is told what became of reads and commits
     sqlalchemy/ stores/ codecs/          the edges, one foreign library each
     web/                                 a report of each request, in its response
     testing/                             real servers and contracts, for users and for us
