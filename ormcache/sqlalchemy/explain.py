@@ -7,7 +7,6 @@ asked what it would ask the cache for, without being carried out.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -130,21 +129,17 @@ class _Explainer:
         """
         state = self._state
         touched, snapshot = state.touched, state.snapshot
-        state.touched, state.snapshot = TouchedScopes(), copy.copy(snapshot)
+        state.touched = TouchedScopes()
         state.touched.touch(touched.all())
         for table in self._where.flushed:
             compiled = self._compiled(delete(table), {})
             plan = self._plan(compiled.string, compiled, {})
             state.touched.touch(plan.writes if plan is not None else ())
-        in_mysql = self._attached.dialect.name in ("mysql", "mariadb")  # reads take it there
-        if self._where.flushed and state.snapshot is not None and not in_mysql:
-            state.snapshot.taken = True
         try:
             yield
         finally:
+            # The transaction's first read begins its snapshot; this was none.
             state.touched, state.snapshot = touched, snapshot
-            if snapshot is not None and state.asked:  # the catalog was read within the block
-                snapshot.taken = True
 
     # -- what comes of it --------------------------------------------------------------------
 

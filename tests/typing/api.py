@@ -6,12 +6,13 @@ from typing import assert_type
 
 from fastapi import FastAPI
 from flask import Flask
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from ormcache import (
     Cache,
     CommitEvent,
+    Explanation,
     Outcome,
     Policy,
     ReadEvent,
@@ -60,6 +61,10 @@ cache.policy("audit_log", Policy.never)
 cache.vary("tenant", lambda: 3)
 with cache.bypass(), cache.refresh():
     pass
+explanation = cache.explain(select(Product), bind=factory)
+assert_type(explanation, Explanation)
+assert_type(explanation.cached, bool)
+assert_type(explanation.policy, Policy | None)
 with cache.record() as log:
     assert_type(log, Recording)
 assert_type(log.reads, list[ReadEvent])

@@ -50,6 +50,16 @@ def test_a_listener_that_answers_itself(app: App):
     event.remove(app.Session, "do_orm_execute", answer)
 
 
+def test_a_listener_to_new_connections_hears_of_none(app: App):
+    stock(app)
+    with app.Session() as session:
+        session.scalars(select(Product)).all()
+        heard = []
+        event.listen(app.engine, "engine_connect", heard.append)
+        assert app.cache.explain(select(Product), bind=session).cached
+        assert heard == []
+
+
 def test_legacy_queries(app: App):
     stock(app)
     with app.Session() as session:

@@ -82,13 +82,16 @@ def test_a_session_without_a_transaction_stays_without(app: App):
     session.close()
 
 
-def test_explaining_leaves_the_transactions_snapshot_alone(app: App, other: App, database):
+def test_explaining_leaves_the_transactions_snapshot_alone(app: App):
     stock(app)
     with app.Session() as warm:
         warm.scalars(select(Product)).all()
     with app.Session() as session:
+        connection = session.connection()
         for _ in range(3):
             assert app.cache.explain(select(Product), bind=session).cached
+        assert connection.state.snapshot is None
+        assert not connection.state.touched
         assert len(session.scalars(select(Product)).all()) == 3
         assert app.log.last().outcome is Outcome.HIT
         for _ in range(3):
