@@ -25,6 +25,7 @@ from ormcache.errors import ConfigurationError
 from .attach import EnabledSession
 from .connection import CachingConnection
 from .replay import Unopened
+from .targets import sync_bind
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.default import DefaultExecutionContext
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "asked", "executable"]
 
 _STATEMENTS = "a select(), text(), a Query, insert(), update(), delete(), DDL or a SQL string"
-_BINDS = "an Engine, a Connection, a Session, a sessionmaker or a scoped_session"
+_BINDS = (
+    "an Engine, a Connection, a Session, a sessionmaker, a scoped_session, or the asynchronous "
+    "kind of one of these"
+)
 
 
 class Asked(NamedTuple):
@@ -82,6 +86,7 @@ def asked(statement: Any, parameters: Any, bind: Any) -> Iterator[Asked]:
     Raises:
         ConfigurationError: *bind* is of the wrong kind, or leads to no engine.
     """
+    bind = sync_bind(bind)
     if isinstance(bind, Engine | Connection) and not _is_orm(statement):
         with bind.connect() if isinstance(bind, Engine) else _kept(bind) as connection:
             cached = getattr(connection, "cached_reads", False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert
 from sqlalchemy.engine import Connection, CursorResult, Engine
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.orm import Query
 
 from ormcache.errors import ConfigurationError
@@ -56,6 +57,17 @@ def explain(
     statement = executable(statement)
     if bind is None:
         bind = _usual_bind(statement, enabled)
+    try:
+        return _explain(cache, statement, parameters, bind)
+    except MissingGreenlet as exc:
+        msg = (
+            "this needs an answer of the database's, such as its catalog; in asynchronous code: "
+            "await session.run_sync(lambda s: cache.explain(statement, bind=s))"
+        )
+        raise ConfigurationError(msg) from exc
+
+
+def _explain(cache: Cache, statement: Any, parameters: Any, bind: Any) -> Explanation:
     with asked(statement, parameters, bind) as where:
         attached = attached_to(where.connection.engine)
         if attached is None or attached.cache is not cache:
