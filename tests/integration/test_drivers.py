@@ -5,6 +5,8 @@ What does each driver support? Stated in `SUPPORTS`, and shown: what one cannot 
 import asyncio
 import datetime as dt
 import functools
+import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,11 +15,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
-from ormcache import Outcome, Reason
-from tests.fixtures.apps import App, Database
-from tests.fixtures.drivers import DRIVERS, Driver
+from ormcache import Cache, Outcome, Reason
+from tests.fixtures.apps import App, Database, MakeApp
+from tests.fixtures.drivers import ASYNC, DRIVERS, Driver
 from tests.integration.conformance.steps import change, name_of, names, rename, warm
 from tests.shop import Base, Category, Product
 
@@ -377,3 +380,57 @@ def test_streamed_rows_come_from_the_database(driver: Driver, supports: Supports
             assert result.context._is_server_side is supports.server_side
             assert result.scalar_one() == "old"
         assert (app.log.last().outcome, app.log.last().reason) == (BYPASS, Reason.ASKED)
+
+
+@pytest.mark.parametrize(
+    ("driver", "told"),
+    [
+        (DRIVERS["sqlite3"], {"detect_types": sqlite3.PARSE_DECLTYPES}),
+        (DRIVERS["pymysql"], {"use_unicode": False}),
+    ],
+    indirect=["driver"],
+    ids=str,
+)
+def test_who_tells_the_driver_to_convert_otherwise_shares_no_entry(
+    driver: Driver, told: dict[str, object], make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sqlite3.converters, "JSON", json.loads)
+    apps = [make_app(), make_app(engine={"connect_args": told})]
+    attributes = text("SELECT attributes FROM products WHERE id = 1")
+
+    def kinds() -> list[type]:
+        found = []
+        for app in apps:
+            with app.Session() as session:
+                found.append(type(session.scalar(attributes)))
+        return found
+
+    assert kinds() == kinds() == [str, dict if driver.database == "sqlite" else bytes]
+    assert [app.log.last().outcome for app in apps] == [HIT, HIT]
+
+
+@pytest.mark.parametrize("driver", ASYNC, indirect=True, ids=str)
+def test_the_asynchronous_face(driver: Driver, database: Database, redis_server, namespace: str):
+    async def run() -> None:
+        engine = create_async_engine(database.url)
+        cache = Cache.from_url(redis_server.url, namespace=namespace, timeout=5)
+        cache.enable(engine)
+        Session = async_sessionmaker(engine)  # noqa: N806 (as applications name it)
+        with cache.record() as log:
+            for _ in range(2):
+                async with engine.connect() as connection, Session() as session:
+                    assert (await connection.execute(names())).all() == [("old",)]
+                    assert await session.scalar(names(2)) == "old"
+                    assert (await session.get(Product, 3)).name == "old"
+                    streamed = await session.stream(names())
+                    assert [row async for row in streamed] == [("old",)]
+            async with Session.begin() as session:
+                await session.execute(update(Product).values(name="new"))
+            async with engine.connect() as connection:
+                assert (await connection.execute(names())).all() == [("new",)]
+        await cache.aclose()
+        await engine.dispose()
+        outcomes = [read.outcome for read in log.reads]
+        assert outcomes == [Outcome.MISS] * 3 + [BYPASS] + [HIT] * 3 + [BYPASS, Outcome.STALE]
+
+    asyncio.run(run())
