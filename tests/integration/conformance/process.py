@@ -35,7 +35,10 @@ class Worker:
         **settings: Any,
     ) -> None:
         application = (database, store_url, namespace)
-        context = multiprocessing.get_context("spawn")
+        # A fork of a process that has done nothing but import what takes long, and nothing of ours:
+        # that of a test is full of threads and connections.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pytest", "redis.asyncio", "sqlalchemy.orm", "sqlglot"])
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, clock_behind, application, settings), daemon=True
