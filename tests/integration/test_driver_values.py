@@ -206,14 +206,14 @@ def on_connection(driver: Driver, url: str, work: Callable[[Connection], Any]) -
     What *work* returns when it is given a connection, as an async engine would give it.
     """
     if not driver.is_async:
-        engine = create_engine(url, **driver.engine)
+        engine = create_engine(url, **driver.engine({}))
         with engine.connect() as connection:
             results = work(connection)
         engine.dispose()
         return results
 
     async def run() -> Any:
-        engine = create_async_engine(url, **driver.engine)
+        engine = create_async_engine(url, **driver.engine({}))
         async with engine.connect() as connection:
             results = await connection.run_sync(work)
         await engine.dispose()

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from ormcache import Outcome, Policy, Reason
-from tests.fixtures.apps import DATABASES, App, Database, MakeApp
+from tests.fixtures.apps import App, Database, MakeApp
+from tests.fixtures.ways import DATABASES
 from tests.shop import AuditLog, Category, Product
 
 ROOT = Path(__file__).parents[2]

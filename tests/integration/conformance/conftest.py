@@ -12,11 +12,17 @@ from sqlalchemy import insert, text
 
 from ormcache.testing import servers
 from tests.fixtures.apps import Database
+from tests.fixtures.ways import FACES, go_every_way
 from tests.integration.conformance.process import Worker
 from tests.shop import Base, Category, Customer, Order, Product
 
 TABLES = [Category.__table__, Product.__table__]
 THEIRS = "tenant_b"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    go_every_way(metafunc, *FACES)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def start_worker(
     started: list[Worker] = []
 
     def start(**settings) -> Worker:
-        where = (database.name, database.url)
+        where = (database.name, database.url, None, database.way)
         started.append(Worker(where, redis_server.url, namespace, **settings))
         return started[-1]
 

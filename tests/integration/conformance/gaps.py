@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, util
 
 from ormcache.model import Fetched, Intent, Scope
-from ormcache.protocols import Store
 from tests.fixtures.apps import App
 
 OPERATIONS = ("fetch", "save", "announce", "settle")
@@ -20,9 +19,10 @@ class HookedStore:
     A real store that acts once just before or after its next operation of a kind.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Any) -> None:
         self._store = store
         self._actions: dict[str, Callable[[], object]] = {}
+        self._refused: dict[str, Exception] = {}
 
     def at(self, moment: str, act: Callable[[], object]) -> None:
         when, _, operation = moment.partition(" ")
@@ -33,41 +33,71 @@ class HookedStore:
     def is_waiting(self, moment: str) -> bool:
         return moment in self._actions
 
+    def refuse(self, operation: str, error: Exception) -> None:
+        """
+        From now on, fail every operation of a kind.
+        """
+        assert operation in OPERATIONS
+        self._refused[operation] = error
+
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return self._around("fetch", key, scopes)
 
     def save(self, key: str, entry: bytes, ttl: float) -> None:
-        self._around("save", key, entry, ttl)
+        return self._around("save", key, entry, ttl)
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
-        self._around("announce", intent, lease_seconds)
+        return self._around("announce", intent, lease_seconds)
 
     def settle(self, intent: Intent) -> None:
-        self._around("settle", intent)
+        return self._around("settle", intent)
 
     def _around(self, operation: str, *arguments: Any) -> Any:
-        self._act(f"before {operation}")
+        self._wanted(f"before {operation}")()
+        self._check(operation)
         answer = getattr(self._store, operation)(*arguments)
-        self._act(f"after {operation}")
+        self._wanted(f"after {operation}")()
         return answer
 
-    def _act(self, moment: str) -> None:
-        # Forgotten first: what is done here may come by again.
-        act = self._actions.pop(moment, None)
-        if act is not None:
-            act()
+    def _wanted(self, moment: str) -> Callable[[], object]:
+        # Forgotten first: what is done there may come by again.
+        return self._actions.pop(moment, _nothing)
+
+    def _check(self, operation: str) -> None:
+        if operation in self._refused:
+            raise self._refused[operation]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
 
+class HookedAsyncStore(HookedStore):
+    """
+    The same for an asynchronous store. What is to be done may use asynchronous applications.
+    """
+
+    async def _around(self, operation: str, *arguments: Any) -> Any:
+        await util.greenlet_spawn(self._wanted(f"before {operation}"))
+        self._check(operation)
+        answer = await getattr(self._store, operation)(*arguments)
+        await util.greenlet_spawn(self._wanted(f"after {operation}"))
+        return answer
+
+
+def _nothing() -> None:
+    pass
+
+
 def hook(app: App) -> HookedStore:
     """
-    The application's store, from now on one that can be hooked into.
+    The store that the application uses, from now on one that can be hooked into.
     """
-    if not isinstance(app.cache.store, HookedStore):
-        app.cache.store = HookedStore(app.cache.store)
-    return app.cache.store
+    name, kind = ("async_store", HookedAsyncStore) if app.is_async else ("store", HookedStore)
+    store = getattr(app.cache, name)
+    if not isinstance(store, kind):
+        store = kind(store)
+        setattr(app.cache, name, store)
+    return store
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 Another process of the application: a real one, that does as it is told and can be killed.
 """
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,11 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tests.fixtures.ways import Way
+
 PATIENCE = 60
+Where = tuple[str, str, None, Way]
+"""What a `Database` is made of, without its server."""
 
 
 class Worker:
@@ -22,7 +27,7 @@ class Worker:
 
     def __init__(
         self,
-        database: tuple[str, str],
+        database: Where,
         store_url: str,
         namespace: str,
         *,
@@ -30,7 +35,10 @@ class Worker:
         **settings: Any,
     ) -> None:
         application = (database, store_url, namespace)
-        context = multiprocessing.get_context("spawn")
+        # A fork of a process that has done nothing but import what takes long, and nothing of ours:
+        # that of a test is full of threads and connections.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pytest", "redis.asyncio", "sqlalchemy.orm", "sqlglot"])
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, clock_behind, application, settings), daemon=True
@@ -87,10 +95,19 @@ def _serve(
     if clock_behind:
         _set_clock_back(clock_behind)
     # Not before: whoever takes a function out of `time` is to get the late one.
+    from sqlalchemy import util
+
     from tests.fixtures.apps import App, Database
 
     database, store_url, namespace = application
     app = App(Database(*database), store_url, namespace, **settings)
+    if app.is_async:
+        asyncio.run(util.greenlet_spawn(_obey, app, pipe))
+    else:
+        _obey(app, pipe)
+
+
+def _obey(app: Any, pipe: Connection) -> None:
     while True:
         command, *arguments = pipe.recv()
         pipe.send((command, _COMMANDS[command](app, pipe, *arguments)))

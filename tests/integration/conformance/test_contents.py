@@ -13,7 +13,16 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ormcache import Outcome, Policy, Reason
 from ormcache.testing import servers
 from tests.fixtures.apps import App, Database, MakeApp
-from tests.integration.conformance.steps import name_of, names, truth, warm
+from tests.integration.conformance.steps import (
+    add,
+    all_of,
+    alter,
+    find,
+    name_of,
+    names,
+    truth,
+    warm,
+)
 from tests.shop import Category, Product
 
 
@@ -61,8 +70,8 @@ MIGRATION = {
 
 def parcels(app: App, model) -> list[tuple]:
     with app.Session() as session:
-        assert session.get(model, 1) is not None
-        return [(p.code, p.note) for p in session.scalars(select(model).order_by(model.id))]
+        assert find(session, model, 1) is not None
+        return [(p.code, p.note) for p in all_of(session, select(model).order_by(model.id))]
 
 
 def test_s22_a_release_with_other_column_types_takes_no_payload_of_the_old_one(
@@ -123,9 +132,8 @@ FALSY = {
 @pytest.mark.parametrize("statement", FALSY.values(), ids=FALSY.keys())
 def test_s23_what_is_false_or_empty_is_cached_as_it_is(app: App, statement):
     with app.Session() as session:
-        session.add(Category(id=3, name=""))
-        product = session.get(Product, 1)
-        product.stock, product.price, product.attributes, product.added = 0, Decimal(0), [], None
+        add(session, Category(id=3, name=""))
+        alter(session, Product, 1, stock=0, price=Decimal(0), attributes=[], added=None)
         session.commit()
     app.log.outcomes()
     found = []
@@ -139,15 +147,16 @@ def test_s23_what_is_false_or_empty_is_cached_as_it_is(app: App, statement):
 def test_s23_that_there_is_no_row_is_cached_and_ends_when_there_is_one(app: App, other: App):
     for expected in (Outcome.MISS, Outcome.HIT):
         with app.Session() as session:
-            assert session.get(Product, 9) is None
+            assert find(session, Product, 9) is None
         assert app.log.outcomes() == [expected]
     with other.Session() as session:
-        session.add(Product(id=9, name="late", price=Decimal(1)))
+        add(session, Product(id=9, name="late", price=Decimal(1)))
         session.commit()
     with app.Session() as session:
-        assert session.get(Product, 9).name == "late"
+        assert find(session, Product, 9).name == "late"
 
 
+@pytest.mark.orm
 def test_s24_a_cached_entity_is_written_like_any_other(app: App, other: App, database: Database):
     with app.Session() as session:
         session.get(Product, 1)
@@ -166,6 +175,7 @@ def test_s24_a_cached_entity_is_written_like_any_other(app: App, other: App, dat
     assert name_of(other) is truth(database) is None
 
 
+@pytest.mark.orm
 def test_s24_a_cached_entity_takes_part_in_relationships_and_merges(app: App, other: App):
     for _ in range(2):
         with app.Session() as session:
@@ -182,12 +192,14 @@ def test_s24_a_cached_entity_takes_part_in_relationships_and_merges(app: App, ot
 
 LOCKING = {
     "select": lambda s: s.scalar(names().with_for_update()),
+    "read lock": lambda s: s.scalar(names().with_for_update(read=True)),
+}
+LOCKING_ENTITIES = {
     "entity": lambda s: (
         s.scalars(select(Product).where(Product.id == 1).with_for_update()).one().name
     ),
     "get": lambda s: s.get(Product, 1, with_for_update=True).name,
     "refresh": lambda s: refreshed(s, with_for_update=True),
-    "read lock": lambda s: s.scalar(names().with_for_update(read=True)),
 }
 
 
@@ -201,6 +213,23 @@ def refreshed(session, **options) -> str:
 def test_s24_a_read_that_locks_is_never_answered_from_the_cache(app: App, database: Database, read):
     for _ in range(2):
         with app.Session() as session:
+            session.scalar(names())
+            assert read(session) == "old"
+            session.rollback()
+    change_unseen(database)
+    with app.Session() as session:
+        assert read(session) == "new"
+        assert app.log.last().outcome is Outcome.BYPASS
+        session.rollback()
+
+
+@pytest.mark.orm
+@pytest.mark.parametrize("read", LOCKING_ENTITIES.values(), ids=LOCKING_ENTITIES.keys())
+def test_s24_an_entity_that_is_locked_is_never_taken_from_the_cache(
+    app: App, database: Database, read
+):
+    for _ in range(2):
+        with app.Session() as session:
             session.get(Product, 1)
             assert read(session) == "old"
             session.rollback()
@@ -212,7 +241,7 @@ def test_s24_a_read_that_locks_is_never_answered_from_the_cache(app: App, databa
 
 
 # SQLite knows no FOR UPDATE in its SQL.
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.databases("postgresql", "mariadb")
 def test_s24_a_lock_in_raw_sql_is_never_answered_from_the_cache(app: App, database: Database):
     statement = text("SELECT name FROM products WHERE id = 1 FOR UPDATE")
     for _ in range(2):
@@ -234,6 +263,7 @@ def change_unseen(database: Database) -> None:
     engine.dispose()
 
 
+@pytest.mark.orm
 @pytest.mark.parametrize("how", ["refresh", "populate_existing"])
 def test_s24_a_read_for_fresh_objects_asks_the_database(app: App, database: Database, how: str):
     def read(session) -> str:

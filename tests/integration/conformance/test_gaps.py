@@ -10,7 +10,15 @@ from ormcache import Outcome
 from ormcache.testing import servers
 from tests.fixtures.apps import App, Database
 from tests.integration.conformance.gaps import at
-from tests.integration.conformance.steps import change, name_of, names, rename, truth, warm
+from tests.integration.conformance.steps import (
+    change,
+    find,
+    name_of,
+    names,
+    rename,
+    truth,
+    warm,
+)
 from tests.shop import Product
 
 
@@ -66,7 +74,7 @@ def test_s03_no_reader_sees_a_new_row_and_a_later_one_the_old(
 
 
 # Two transactions that have written and not committed: SQLite lets only one in.
-@pytest.mark.parametrize("database", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.databases("postgresql", "mariadb")
 def test_s16_a_writer_that_settles_ends_no_other_writers_doubt(
     app: App, other: App, make_app, database: Database
 ):
@@ -122,13 +130,14 @@ def test_s25_a_writer_reads_its_own_write_while_others_have_cached_the_old_rows(
         change(writer, "new")
         warm(app)
         assert writer.scalar(names()) == "new"
-        assert writer.get(Product, 1).name == "new"
+        assert find(writer, Product, 1).name == "new"
         assert name_of(app) == "old"
         assert app.log.outcomes() == [Outcome.HIT]
         writer.commit()
     assert name_of(app) == "new"
 
 
+@pytest.mark.orm
 def test_s25_unflushed_changes_are_flushed_before_a_hit_is_thought_of(app: App, other: App):
     warm(other)
     with app.Session() as session:

@@ -11,52 +11,39 @@ from sqlalchemy import event, text
 
 from ormcache import Outcome
 from tests.fixtures.apps import App, Database, MakeApp
-from tests.integration.conformance.steps import name_of, names, rename
+from tests.integration.conformance.steps import add, name_of, names, rename, say
 from tests.shop import Base, Product
 
-postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-mariadb = pytest.mark.parametrize("database", ["mariadb"], indirect=True)
-sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+postgresql = pytest.mark.databases("postgresql")
+mariadb = pytest.mark.databases("mariadb")
+sqlite = pytest.mark.databases("sqlite")
 
 
-def test_s18_two_databases_behind_two_urls(
-    make_app: MakeApp, database: Database, neighbour: Database, redis_server, namespace
-):
-    ours = make_app()
-    theirs = App(neighbour, redis_server.url, namespace)
-    try:
-        for _ in range(3):
-            assert [name_of(ours), name_of(theirs)] == ["old", "theirs"]
-        assert ours.log.outcomes()[-1] is theirs.log.outcomes()[-1] is Outcome.HIT
-        rename(theirs, "changed")
-        assert [name_of(ours), name_of(theirs)] == ["old", "changed"]
-    finally:
-        theirs.close()
+def test_s18_two_databases_behind_two_urls(make_app: MakeApp, neighbour: Database):
+    ours, theirs = make_app(), make_app(database=neighbour)
+    for _ in range(3):
+        assert [name_of(ours), name_of(theirs)] == ["old", "theirs"]
+    assert ours.log.outcomes()[-1] is theirs.log.outcomes()[-1] is Outcome.HIT
+    rename(theirs, "changed")
+    assert [name_of(ours), name_of(theirs)] == ["old", "changed"]
 
 
 @sqlite
-def test_s18_every_database_in_memory_is_another_one(
-    database: Database, redis_server, namespace: str
-):
-    memory = replace(database, url="sqlite://")
-    apps = [App(memory, redis_server.url, namespace) for _ in range(2)]
+def test_s18_every_database_in_memory_is_another_one(make_app: MakeApp, database: Database):
+    apps = [make_app(database=replace(database, url="sqlite://")) for _ in range(2)]
     for number, app in enumerate(apps):
         Base.metadata.create_all(app.engine)
         with app.Session() as session:
-            session.add(Product(id=1, name=f"app {number}", price=1))
+            add(session, Product(id=1, name=f"app {number}", price=1))
             session.commit()
-    try:
-        for _ in range(3):
-            assert [name_of(app) for app in apps] == ["app 0", "app 1"]
-    finally:
-        for app in apps:
-            app.close()
+    for _ in range(3):
+        assert [name_of(app) for app in apps] == ["app 0", "app 1"]
 
 
 @postgresql
-def test_s18_two_search_paths_from_the_url(make_app: MakeApp, schema: str):
+def test_s18_two_search_paths_from_the_url(make_app: MakeApp, database: Database, schema: str):
     ours = make_app()
-    theirs = make_app(engine={"connect_args": {"options": f"-csearch_path={schema}"}})
+    theirs = make_app(engine=database.way.driver.beginning_with("search_path", schema))
     for _ in range(3):
         assert [name_of(ours), name_of(theirs)] == ["old", "theirs"]
     assert ours.log.outcomes()[-1] is theirs.log.outcomes()[-1] is Outcome.HIT
@@ -85,6 +72,7 @@ def test_s18_a_search_path_that_a_transaction_sets(app: App, other: App, schema:
         assert name_of(other) == "old"
 
 
+@pytest.mark.orm
 @postgresql
 @pytest.mark.parametrize("vary", [(), ("search_path",)], ids=["without vary", "with vary"])
 @pytest.mark.parametrize("how", ["SET LOCAL search_path TO ", "set_config"])
@@ -100,7 +88,7 @@ def test_s18_a_search_path_from_an_after_begin_listener(
         else:
             connection.execute(text(how + tenant[0]))
 
-    event.listen(app.Session, "after_begin", choose)
+    event.listen(app.listened, "after_begin", choose)
     app.cache.policy("products", ttl=300, vary=vary)
     for _ in range(3):
         for tenant[0], expected in (("public", "old"), (schema, "theirs")):
@@ -136,8 +124,7 @@ def test_s18_a_search_path_from_a_pools_checkout_listener(app: App, schema: str)
     path = ["public"]
 
     def choose(connection, _record, _proxy):
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET search_path TO {path[0]}")
+        say(connection, f"SET search_path TO {path[0]}")
 
     event.listen(app.engine, "checkout", choose)
     for _ in range(3):

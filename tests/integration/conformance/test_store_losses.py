@@ -12,7 +12,7 @@ from ormcache import Outcome
 from ormcache.errors import StoreError
 from ormcache.testing import servers
 from tests.fixtures.apps import App, Database, MakeApp
-from tests.integration.conformance.gaps import HookedStore, at
+from tests.integration.conformance.gaps import at, hook
 from tests.integration.conformance.steps import name_of, rename, truth, warm
 
 # Only a server of ours may be emptied, stopped and frozen.
@@ -117,18 +117,9 @@ def test_s15_a_store_that_comes_back_with_what_it_held_long_ago(
     assert name_of(reader) == "new"
 
 
-class FullStore(HookedStore):
-    """
-    A real store that takes no entry.
-    """
-
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        raise StoreError("the store is full")
-
-
 def test_s21_a_read_whose_rows_cannot_be_stored_is_answered_once(app: App, other: App):
     name_of(app, 2)
-    app.cache.store = FullStore(app.cache.store)
+    hook(app).refuse("save", StoreError("the store is full"))
     app.sent_since()
     app.log.outcomes()
     assert [name_of(app) for _ in range(3)] == ["old"] * 3

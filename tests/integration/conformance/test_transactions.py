@@ -21,30 +21,25 @@ from tests.shop import Category
 
 TEA = select(Category.name).where(Category.id == 1)
 
-# A user's choice, the server's default, and what SQLite and MariaDB do anyway.
-SNAPSHOTS = [
-    ("postgresql", {"isolation_level": "REPEATABLE READ"}),
-    (
-        "postgresql",
-        {"connect_args": {"options": r"-cdefault_transaction_isolation=repeatable\ read"}},
-    ),
-    ("mariadb", {}),
-    ("mariadb", {"isolation_level": "REPEATABLE READ"}),
-    ("sqlite", {}),
-]
-snapshots = pytest.mark.parametrize(
-    ("database", "engine"),
-    SNAPSHOTS,
-    indirect=["database"],
-    ids=["postgresql-chosen", "postgresql-default", "mariadb", "mariadb-chosen", "sqlite"],
-)
+
+@pytest.fixture(params=["chosen", "default"])
+def engine(request: pytest.FixtureRequest, database: Database) -> dict[str, object]:
+    """
+    Settings of an engine whose transactions have snapshots: its user chose so, or nobody did.
+    """
+    if request.param == "chosen":
+        level = "SERIALIZABLE" if database.name == "sqlite" else "REPEATABLE READ"
+        return {"isolation_level": level}
+    if database.name == "postgresql":
+        driver = database.way.driver
+        return driver.beginning_with("default_transaction_isolation", "repeatable read")
+    return {}  # as SQLite and MariaDB are, anyway
 
 
 def by_snapshot(make_app, engine) -> App:
     return with_real_transactions(make_app(engine=engine))
 
 
-@snapshots
 def test_s04_an_old_snapshot_never_fills_the_cache(make_app, other: App, engine):
     app = by_snapshot(make_app, engine)
     with app.Session() as session:
@@ -56,7 +51,6 @@ def test_s04_an_old_snapshot_never_fills_the_cache(make_app, other: App, engine)
     assert name_of(other) == "new"
 
 
-@snapshots
 def test_s04_an_old_snapshot_is_not_served_rows_newer_than_itself(make_app, other: App, engine):
     app = by_snapshot(make_app, engine)
     with app.Session() as session:
@@ -68,7 +62,6 @@ def test_s04_an_old_snapshot_is_not_served_rows_newer_than_itself(make_app, othe
     assert name_of(app) == "new"
 
 
-@snapshots
 def test_s04_a_snapshot_that_opens_between_two_commits_is_of_neither_side(
     make_app, other: App, engine, database: Database
 ):
@@ -188,6 +181,7 @@ def test_s08_a_session_inside_an_external_transaction_publishes_at_its_end(
     assert name_of(other) == "new"
 
 
+@pytest.mark.orm
 def test_s08_an_external_transaction_rolled_back_after_the_sessions_commit(app: App, other: App):
     with_real_transactions(other)
     with other.engine.connect() as connection, connection.begin() as transaction:
@@ -201,7 +195,7 @@ def test_s08_an_external_transaction_rolled_back_after_the_sessions_commit(app: 
 
 
 # SQLite's driver alone begins no transaction before a SAVEPOINT: its RELEASE is then the commit.
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.databases("sqlite")
 def test_s06_a_savepoint_that_is_the_whole_transaction_commits_when_it_is_released(
     app: App, other: App, database: Database
 ):
