@@ -2,29 +2,25 @@
 What does each driver support? Stated in `SUPPORTS`, and shown: what one cannot do raises.
 """
 
-import asyncio
 import datetime as dt
-import functools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
-from sqlalchemy.util import greenlet_spawn
 
-from ormcache import Cache, Outcome, Reason
-from tests.fixtures.apps import App, Database, MakeApp
+from ormcache import Outcome, Reason
+from tests.fixtures.apps import App, MakeApp
+from tests.fixtures.databases import Database
 from tests.fixtures.drivers import ASYNC, DRIVERS, Driver
+from tests.fixtures.loops import await_
+from tests.fixtures.ways import Way
 from tests.integration.conformance.steps import change, name_of, names, rename, warm
-from tests.shop import Base, Category, Product
-
-TESTED = list(DRIVERS.values())
+from tests.shop import Category, Product
 
 HIT, BYPASS, UNSUPPORTED = Outcome.HIT, Outcome.BYPASS, None
 
@@ -89,90 +85,38 @@ STOCK = [
 ]
 
 
-@pytest.fixture(params=TESTED, ids=str)
-def driver(request: pytest.FixtureRequest) -> Driver:
-    return request.param
+def through(*drivers: Driver) -> pytest.MarkDecorator:
+    """
+    Parametrises a test over the databases behind these drivers.
+    """
+    ways = [Way(driver) for driver in drivers]
+    return pytest.mark.parametrize("database", ways, indirect=True, ids=lambda way: str(way.driver))
+
+
+through_every_driver = through(*DRIVERS.values())
+
+
+@pytest.fixture
+def database(database: Database) -> Database:
+    """
+    The shop with its stock.
+    """
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        connection.execute(insert(Category).values(id=1, name="tea"))
+        connection.execute(insert(Product), STOCK)
+    engine.dispose()
+    return database
+
+
+@pytest.fixture
+def driver(database: Database) -> Driver:
+    return database.way.driver
 
 
 @pytest.fixture
 def supports(driver: Driver) -> Supports:
     return SUPPORTS[driver.name]
-
-
-Restock = Callable[[Driver], Database]
-
-
-@pytest.fixture(scope="module")
-def restock(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Restock]:
-    """
-    Puts the stock back into the one shop of all drivers that lead to the same database.
-    """
-    shops: dict[str, tuple[Database, Engine]] = {}
-
-    def restocked(driver: Driver) -> Database:
-        if driver.database not in shops:
-            shops[driver.database] = _new_shop(driver.database, request, tmp_path_factory)
-        shop, engine = shops[driver.database]
-        with engine.begin() as connection:
-            connection.execute(delete(Product))
-            connection.execute(insert(Product), STOCK)
-        return shop
-
-    yield restocked
-    for _, engine in shops.values():
-        engine.dispose()
-
-
-def _new_shop(
-    name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Database, Engine]:
-    if name == "sqlite":
-        shop = Database(name, f"sqlite:///{tmp_path_factory.mktemp('shop') / 'shop.db'}")
-    else:
-        fixture = {"postgresql": "postgres_server", "mariadb": "mysql_server"}[name]
-        scheme = {"postgresql": "postgresql+psycopg", "mariadb": "mysql+pymysql"}[name]
-        address = request.getfixturevalue(fixture).create_database("ormcache_drivers")
-        shop = Database(name, f"{scheme}://{address.partition('://')[2]}")
-    engine = shop.plain_engine()
-    Base.metadata.create_all(engine)
-    with engine.begin() as connection:
-        connection.execute(insert(Category).values(id=1, name="tea"))
-    return shop, engine
-
-
-@pytest.fixture
-def database(driver: Driver, restock: Restock) -> Database:
-    """
-    The shop with its stock, through each driver in turn.
-    """
-    shop = restock(driver)
-    return replace(shop, url=driver.url(shop.url))
-
-
-def as_the_driver_needs(test: Callable[..., None]) -> Callable[..., None]:
-    """
-    Run a test as it is written, or, for an async driver, inside SQLAlchemy's greenlet.
-    """
-
-    @functools.wraps(test)
-    def run(driver: Driver, **fixtures: Any) -> None:
-        if driver.is_async:
-            asyncio.run(in_greenlet(driver=driver, **fixtures))
-        else:
-            test(driver=driver, **fixtures)
-
-    async def in_greenlet(**fixtures: Any) -> None:
-        try:
-            await greenlet_spawn(test, **fixtures)
-        finally:
-            for app in fixtures.values():
-                if isinstance(app, App):
-                    await greenlet_spawn(app.engine.dispose)
-                    await app.cache.aclose()
-
-    return run
 
 
 def in_own_words(driver: Driver, sql: str, value: object) -> tuple[str, Any]:
@@ -206,7 +150,7 @@ def everything(app: App, driver: Driver) -> dict[str, str]:
     return {name: repr(rows) for name, rows in found.items()}
 
 
-@as_the_driver_needs
+@through_every_driver
 def test_reads_are_cached_until_a_commit(driver: Driver, app: App, other: App):
     app.cache.enable(app.engine)
     with app.cache.bypass():
@@ -255,7 +199,7 @@ def many_rows(connection: Connection, driver: Driver) -> None:
     connection.execute(insert(Product.__table__), rows)
 
 
-@as_the_driver_needs
+@through_every_driver
 def test_every_kind_of_statement_is_seen(driver: Driver, app: App, other: App):
     seen = ["old"]
     for write in (
@@ -269,8 +213,8 @@ def test_every_kind_of_statement_is_seen(driver: Driver, app: App, other: App):
     assert seen == ["old", "text", "many", "driver", "drivers", "again"]
 
 
-@as_the_driver_needs
-def test_returning(driver: Driver, supports: Supports, app: App, other: App):
+@through_every_driver
+def test_returning(supports: Supports, app: App, other: App):
     warm(app)
     fourth = insert(Product).values(id=4, name="fourth", price=4).returning(Product.name)
     renamed = update(Product).where(Product.id == 1).values(name="new").returning(Product.name)
@@ -286,8 +230,8 @@ def test_returning(driver: Driver, supports: Supports, app: App, other: App):
     assert name_of(app) == ("new" if supports.update_returning else "old")
 
 
-@as_the_driver_needs
-def test_savepoints(driver: Driver, app: App, other: App):
+@through_every_driver
+def test_savepoints(app: App, other: App):
     warm(app)
     with other.Session() as session:
         with session.begin_nested() as undone:
@@ -324,8 +268,8 @@ def through_the_driver(app: App) -> Connection:
     return connection
 
 
-@as_the_driver_needs
-def test_autocommit(driver: Driver, app: App, other: App):
+@through_every_driver
+def test_autocommit(app: App, other: App):
     for switched_on in (through_options, through_an_engine, through_the_driver):
         warm(app)
         with switched_on(other) as connection:
@@ -334,8 +278,8 @@ def test_autocommit(driver: Driver, app: App, other: App):
                 assert name_of(app) == name
 
 
-@as_the_driver_needs
-def test_isolation_levels(driver: Driver, supports: Supports, app: App):
+@through_every_driver
+def test_isolation_levels(supports: Supports, app: App):
     app.cache.enable(app.engine)
     warm(app)
     assert {level: second_read_at(app, level) for level in SERVER} == supports.levels
@@ -351,27 +295,28 @@ def second_read_at(app: App, level: str) -> Outcome | None:
     return app.log.last().outcome
 
 
-@as_the_driver_needs
-def test_two_phase_commit(driver: Driver, supports: Supports, app: App, other: App):
+@through_every_driver
+def test_two_phase_commit(supports: Supports, app: App, make_app: MakeApp):
     warm(app)
+    other = make_app(session={"twophase": True})
     if not supports.two_phase:
-        with other.Session(twophase=True) as session, pytest.raises(NotImplementedError):
+        with other.Session() as session, pytest.raises(NotImplementedError):
             change(session, "new")
         return
-    with other.Session(twophase=True) as session:
+    with other.Session() as session:
         change(session, "new")
         session.prepare()
         assert name_of(app) == "old"
         session.commit()
     assert name_of(app) == "new"
-    with other.Session(twophase=True) as session:
+    with other.Session() as session:
         change(session, "undone")
         session.rollback()
     assert name_of(app) == "new"
 
 
-@as_the_driver_needs
-def test_streamed_rows_come_from_the_database(driver: Driver, supports: Supports, app: App):
+@through_every_driver
+def test_streamed_rows_come_from_the_database(supports: Supports, app: App):
     app.cache.enable(app.engine)
     warm(app)
     for _ in range(2):
@@ -383,16 +328,19 @@ def test_streamed_rows_come_from_the_database(driver: Driver, supports: Supports
 
 
 @pytest.mark.parametrize(
-    ("driver", "told"),
+    ("database", "told"),
     [
-        (DRIVERS["sqlite3"], {"detect_types": sqlite3.PARSE_DECLTYPES}),
-        (DRIVERS["pymysql"], {"use_unicode": False}),
+        (Way(DRIVERS["sqlite3"]), {"detect_types": sqlite3.PARSE_DECLTYPES}),
+        (Way(DRIVERS["pymysql"]), {"use_unicode": False}),
     ],
-    indirect=["driver"],
+    indirect=["database"],
     ids=str,
 )
 def test_who_tells_the_driver_to_convert_otherwise_shares_no_entry(
-    driver: Driver, told: dict[str, object], make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+    database: Database,
+    told: dict[str, object],
+    make_app: MakeApp,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setitem(sqlite3.converters, "JSON", json.loads)
     apps = [make_app(), make_app(engine={"connect_args": told})]
@@ -405,32 +353,30 @@ def test_who_tells_the_driver_to_convert_otherwise_shares_no_entry(
                 found.append(type(session.scalar(attributes)))
         return found
 
-    assert kinds() == kinds() == [str, dict if driver.database == "sqlite" else bytes]
+    assert kinds() == kinds() == [str, dict if database.name == "sqlite" else bytes]
     assert [app.log.last().outcome for app in apps] == [HIT, HIT]
 
 
-@pytest.mark.parametrize("driver", ASYNC, indirect=True, ids=str)
-def test_the_asynchronous_face(driver: Driver, database: Database, redis_server, namespace: str):
-    async def run() -> None:
-        engine = create_async_engine(database.url)
-        cache = Cache.from_url(redis_server.url, namespace=namespace, timeout=5)
-        cache.enable(engine)
-        Session = async_sessionmaker(engine)  # noqa: N806 (as applications name it)
-        with cache.record() as log:
-            for _ in range(2):
-                async with engine.connect() as connection, Session() as session:
-                    assert (await connection.execute(names())).all() == [("old",)]
-                    assert await session.scalar(names(2)) == "old"
-                    assert (await session.get(Product, 3)).name == "old"
-                    streamed = await session.stream(names())
-                    assert [row async for row in streamed] == [("old",)]
-            async with Session.begin() as session:
-                await session.execute(update(Product).values(name="new"))
-            async with engine.connect() as connection:
-                assert (await connection.execute(names())).all() == [("new",)]
-        await cache.aclose()
-        await engine.dispose()
-        outcomes = [read.outcome for read in log.reads]
-        assert outcomes == [Outcome.MISS] * 3 + [BYPASS] + [HIT] * 3 + [BYPASS, Outcome.STALE]
+@through(*ASYNC)
+def test_the_asynchronous_face(app: App, database: Database):
+    """
+    What the other tests do in SQLAlchemy's greenlet, as an application writes it.
+    """
 
-    asyncio.run(run())
+    async def use() -> None:
+        for _ in range(2):
+            async with app._made.connect() as connection, app._maker() as session:
+                assert (await connection.execute(names())).all() == [("old",)]
+                assert await session.scalar(names(2)) == "old"
+                assert (await session.get(Product, 3)).name == "old"
+                assert [row async for row in await session.stream(names())] == [("old",)]
+        async with app._maker.begin() as session:
+            await session.execute(update(Product).values(name="new"))
+        async with app._made.connect() as connection:
+            assert (await connection.execute(names())).all() == [("new",)]
+
+    app.cache.enable(app._made)
+    await_(use())
+    assert app.log.outcomes() == [
+        *[Outcome.MISS] * 3, BYPASS, *[HIT] * 3, BYPASS, Outcome.STALE
+    ]  # fmt: skip
