@@ -85,7 +85,5 @@ def split(stream: bytes) -> list[bytes]:
 
 def _is_document(data: bytes) -> bool:
     return (
-        len(data) >= _SMALLEST
-        and int.from_bytes(data[:4], "little") == len(data)
-        and data[-1] == 0
+        len(data) >= _SMALLEST and int.from_bytes(data[:4], "little") == len(data) and data[-1] == 0
     )

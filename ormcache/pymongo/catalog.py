@@ -88,7 +88,9 @@ class Catalog:
         return self._view(namespace) is not None
 
     def _view(self, namespace: Namespace) -> Mapping[str, Any] | None:
-        return self._views.get(namespace.collection) if namespace.database == self.database else None
+        return (
+            self._views.get(namespace.collection) if namespace.database == self.database else None
+        )
 
 
 class KnownCatalog:

@@ -15,10 +15,9 @@ from ormcache.model import Scope
 from .names import EVERYTHING, Namespace, collection_scope, database_wide
 from .pipeline import analyze
 
-__all__ = ["ABORT", "COMMIT", "in_transaction", "scopes_changed", "unacknowledged"]
+__all__ = ["COMMIT", "in_transaction", "scopes_changed", "unacknowledged"]
 
 COMMIT = "commitTransaction"
-ABORT = "abortTransaction"
 
 # In lower case; the oldest of them may be sent in either.
 _CHANGES_NOTHING = frozenset(

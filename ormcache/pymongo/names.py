@@ -52,9 +52,7 @@ def collection_scope(namespace: Namespace) -> Scope:
     """
     Return the scope of one collection; a time series and its buckets have one between them.
     """
-    return table_scope(
-        _PRODUCT, namespace.database, namespace.collection.removeprefix(_BUCKETS)
-    )
+    return table_scope(_PRODUCT, namespace.database, namespace.collection.removeprefix(_BUCKETS))
 
 
 def database_wide(database: str) -> Scope:

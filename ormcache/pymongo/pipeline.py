@@ -8,7 +8,7 @@ aggregation uncacheable; one that is malformed does, too, and the server says wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .names import Namespace
 from .operators import volatile_part

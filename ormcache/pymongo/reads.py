@@ -34,7 +34,7 @@ from .names import Namespace, collection_scope
 from .shape import shape_of
 
 if TYPE_CHECKING:
-    from ormcache.drive import Performer
+    from ormcache.drive import AsyncPerformer, Performer
 
 __all__ = ["Read", "Wanted"]
 
@@ -85,7 +85,7 @@ class Read:
         yield from load()
         return Answer(Outcome.BYPASS, *refusal)
 
-    def tell(self, answer: Answer, perform: Performer) -> None:
+    def tell(self, answer: Answer, perform: Performer | AsyncPerformer) -> None:
         """
         Count how the read ended and tell whoever looks.
         """
@@ -93,8 +93,8 @@ class Read:
         cache.counts[answer.outcome] += 1
         if answer.reason is not None:
             cache.reasons[answer.reason] += 1
-        if cache.watched:
-            cache.tell_read(
+        if cache.audience:
+            cache.audience.hear_read(
                 answer,
                 statement=shape_of(str(namespace), self._asked.command),
                 tables=tuple(sorted(map(str, self._named()))),
