@@ -19,7 +19,7 @@ from ormcache.model import Rows
 if TYPE_CHECKING:
     from ormcache.policy import Policy
 
-__all__ = ["EXACT", "Batches", "decoded", "decoded_value", "encoded_value"]
+__all__ = ["EXACT", "Batches", "decoded", "decoded_value", "encoded_value", "take"]
 
 EXACT: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_MS
@@ -92,3 +92,13 @@ def decoded_value(rows: Rows, options: CodecOptions[Any]) -> Any:
     """
     ((document,),) = rows.rows
     return bson.decode(document, options)[_VALUE]
+
+
+def take(cursor: Any, batches: Batches) -> list[bytes]:
+    """
+    Return the raw documents that lie ready in an aggregation's cursor, having taken them out.
+    """
+    raw = [document.raw for document in cursor._data]
+    cursor._data.clear()
+    batches.add(raw)
+    return raw

@@ -28,7 +28,7 @@ from ormcache.policy import Policy
 from . import asked
 from .asked import Asked
 from .asking import answer
-from .batches import EXACT, Batches, decoded, decoded_value, encoded_value
+from .batches import EXACT, Batches, decoded, decoded_value, encoded_value, take
 from .cursors import CommandCursor, Cursor, postpone
 from .faces import as_in, copy_of, namespace_of, said_by
 from .reads import Read
@@ -86,9 +86,9 @@ class Collection(collection.Collection[_DocumentType]):
         self, pipeline: Any, session: Any = None, let: Any = None, comment: Any = None, **kw: Any
     ) -> Any:
         what = asked.aggregate(namespace_of(self), pipeline, {**kw, "let": let})
-        ask = super().aggregate
+        ask = partial(super().aggregate, pipeline, session, let, comment, **kw)
         if what.facts.writes:
-            return ask(pipeline, session, let, comment, **kw)
+            return ask()
         read = Read(self, what, session)
         found: list[Any] = []
 
@@ -97,14 +97,11 @@ class Collection(collection.Collection[_DocumentType]):
                 raw = self._ormcache_plain(
                     self.codec_options.with_options(document_class=RawBSONDocument)
                 )
-                try:
-                    cursor = raw.aggregate(pipeline, session, let, comment, **kw)
-                except OperationFailure:
-                    pass  # the caller is to be told in codec options of its own
-                else:
-                    found.append(cursor)
-                    return self._ormcache_gather(cursor, Batches(read.policy))
-            found.append(ask(pipeline, session, let, comment, **kw))
+                # What goes wrong, the caller is to be told in codec options of its own.
+                with contextlib.suppress(OperationFailure):
+                    found.append(raw.aggregate(pipeline, session, let, comment, **kw))
+                    return self._ormcache_gather(found[0], Batches(read.policy))
+            found.append(ask())
             return None
 
         ended = answer(self.database.client, read, load)
@@ -172,10 +169,7 @@ class Collection(collection.Collection[_DocumentType]):
                 # What goes wrong, the caller is to be told in codec options of its own.
                 with contextlib.suppress(OperationFailure, InvalidBSON, UnicodeError):
                     rows = keep(read.policy)
-            if rows is None:
-                found.append(ask())
-            else:
-                found.append(decoded_value(rows, self.codec_options))
+            found.append(ask() if rows is None else decoded_value(rows, self.codec_options))
             return rows
 
         ended = answer(self.database.client, read, load)
@@ -186,20 +180,18 @@ class Collection(collection.Collection[_DocumentType]):
         Fetch what the policy wants to keep, and leave *cursor* as if nothing had been fetched.
         """
         cursor.__class__ = CommandCursor
-        found: list[RawBSONDocument] = []
         size = cursor._batch_size
+        documents = take(cursor, batches)
         try:
-            _take(cursor, found, batches)
             while cursor._id and batches.room:
                 cursor.batch_size(size or batches.room)
                 cursor._refresh()
-                _take(cursor, found, batches)
+                documents += take(cursor, batches)
         except Exception as exc:  # noqa: BLE001 - raised where it would have been
             postpone(cursor, exc)
         cursor.batch_size(size)
         cursor._collection = self
-        several = b"".join([document.raw for document in found])
-        cursor._data.extend(bson.decode_all(several, self.codec_options))
+        cursor._data.extend(bson.decode_all(b"".join(documents), self.codec_options))
         return None if cursor._id or cursor._unraised is not None else batches.rows()
 
     def _ormcache_ours(self, like: Any, said: Said | None) -> Self:
@@ -213,9 +205,3 @@ class Collection(collection.Collection[_DocumentType]):
     def _ormcache_plain(self, codec_options: Any) -> Any:
         made_by = partial(_Theirs, self.database)
         return copy_of(self, made_by, codec_options=codec_options)
-
-
-def _take(cursor: Any, found: list[RawBSONDocument], batches: Batches) -> None:
-    batches.add([document.raw for document in cursor._data])
-    found += cursor._data
-    cursor._data.clear()

@@ -36,7 +36,7 @@ from .shape import shape_of
 if TYPE_CHECKING:
     from ormcache.drive import AsyncPerformer, Performer
 
-__all__ = ["Read", "Wanted"]
+__all__ = ["Read", "Wanted", "bound_session"]
 
 FORMAT = 1
 """
@@ -62,7 +62,7 @@ class Read:
         self._attached: Attached = client._ormcache
         self._collection = collection
         self._said: Said | None = collection._ormcache_said
-        self._session = session or _bound_session(client)
+        self._session = session or bound_session(client)
         self._asked = asked
         self.policy: Policy | None = None
         """How much of the answer is wanted for the cache; None: nothing."""
@@ -247,7 +247,7 @@ def _watched(request: ReadRequest, known: KnownCatalog) -> Generator[Effect, Any
         return ended
 
 
-def _bound_session(client: Any) -> Any:
+def bound_session(client: Any) -> Any:
     """
     Return the session that a `with session.bind()` block gives to every call inside it.
     """
