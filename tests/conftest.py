@@ -2,4 +2,9 @@
 Fixtures for every test; each file under `fixtures` owns one concern.
 """
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.shadow", "tests.fixtures.apps"]
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.shadow",
+    "tests.fixtures.apps",
+    "tests.fixtures.mongo",
+]
