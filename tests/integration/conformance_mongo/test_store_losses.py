@@ -2,13 +2,11 @@
 S15, S21, P8: the store forgets, is full, or does not answer; and the database does not.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
 
 import pytest
-import redis
 
-from ormcache import Outcome, Reason
+from ormcache import Outcome
 from ormcache.testing import servers
 from tests.fixtures.mongo import SHOP, MakeMongoApp, MongoApp
 from tests.integration.conformance.test_store_losses import LOSSES, OURS, limited, talking_to
