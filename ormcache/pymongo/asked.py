@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .names import Namespace
 from .operators import volatile_part
-from .pipeline import PipelineFacts, analyze
+from .pipeline import NOTHING, PipelineFacts, analyze
 
 __all__ = ["Asked", "aggregate", "count", "distinct", "estimated_count", "find"]
 
@@ -45,10 +45,9 @@ class Asked(NamedTuple):
 
 def find(namespace: Namespace, parts: Mapping[str, Any], refusal: str | None = None) -> Asked:
     """
-    Return what a `find` of these *parts*, of which some may be None, asks for.
+    Return what a `find` of these *parts* asks for.
     """
-    said = {name: value for name, value in parts.items() if value is not None}
-    return _made(namespace, {"find": namespace.collection, **said}, PipelineFacts(refusal=refusal))
+    return _made(namespace, {"find": namespace.collection, **parts}, refusal)
 
 
 def aggregate(namespace: Namespace, pipeline: object, options: Mapping[str, Any]) -> Asked:
@@ -68,7 +67,7 @@ def count(namespace: Namespace, filter_: object, options: Mapping[str, Any]) -> 
     """
     said, refusal = _said("count", options)
     command = {"countDocuments": namespace.collection, "filter": filter_, **said}
-    return _made(namespace, command, PipelineFacts(refusal=refusal))
+    return _made(namespace, command, refusal)
 
 
 def estimated_count(namespace: Namespace, options: Mapping[str, Any]) -> Asked:
@@ -77,7 +76,7 @@ def estimated_count(namespace: Namespace, options: Mapping[str, Any]) -> Asked:
     """
     said, refusal = _said("estimatedCount", options)
     command = {"count": namespace.collection, **said}
-    return _made(namespace, command, PipelineFacts(refusal=refusal))
+    return _made(namespace, command, refusal)
 
 
 def distinct(
@@ -90,11 +89,12 @@ def distinct(
     named = {"key": key, "filter": filter_, "hint": hint}
     said = {**{name: value for name, value in named.items() if value is not None}, **said}
     command = {"distinct": namespace.collection, **said}
-    return _made(namespace, command, PipelineFacts(refusal=refusal))
+    return _made(namespace, command, refusal)
 
 
-def _made(namespace: Namespace, command: Mapping[str, Any], facts: PipelineFacts) -> Asked:
-    return Asked(namespace, command, facts + PipelineFacts(refusal=volatile_part(command)))
+def _made(namespace: Namespace, command: Mapping[str, Any], refusal: str | None) -> Asked:
+    refusal = refusal or volatile_part(command)
+    return Asked(namespace, command, PipelineFacts(refusal=refusal) if refusal else NOTHING)
 
 
 def _said(kind: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:

@@ -35,7 +35,7 @@ from .names import collection_scope
 from .reads import Read
 
 if TYPE_CHECKING:
-    from .attached import Said
+    from .plan import Said
 
 __all__ = ["AsyncCollection"]
 

@@ -2,31 +2,26 @@
 What do we know about one client that has a cache?
 
 One object per client, shared by its databases and collections; what a read needs and a command
-does not say is here: the deployment's identity, the catalogs, the policies.
+does not say is here: the deployment's identity, the catalogs, the plans made from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from ormcache.errors import ConfigurationError
-from ormcache.policy import Policy
+from typing import TYPE_CHECKING
 
 from .catalog import Catalog, KnownCatalog, Told
 from .identity import KnownDeployment
 from .names import Namespace
+from .plan import Plan, Said, make_plan
 
 if TYPE_CHECKING:
     from ormcache.cache import Cache
     from ormcache.model import TokenState
+    from ormcache.policy import Policy
 
-__all__ = ["Attached", "Said", "chosen"]
+__all__ = ["Attached"]
 
-Said = Policy | Mapping[str, Any] | bool
-"""
-What a caller chose for one collection object: a policy, settings to replace, or False.
-"""
+_MOST_PLANS = 1024
 
 
 class Attached:
@@ -38,8 +33,7 @@ class Attached:
         self.cache = cache
         self.deployment = KnownDeployment()
         self._catalogs: dict[str, KnownCatalog] = {}
-        self._policies: dict[Namespace, Policy | None] = {}
-        self._generation = -1
+        self._plans: dict[object, tuple[object, Plan]] = {}
 
     def __repr__(self) -> str:
         return f"<Attached {self.cache!r} {self.deployment!r}>"
@@ -58,31 +52,28 @@ class Attached:
         known = self._catalogs[database] = KnownCatalog(Catalog(database, told), states)
         return known
 
-    def policy(self, namespace: Namespace) -> Policy | None:
+    def plan(
+        self,
+        known: KnownCatalog,
+        first: Namespace,
+        others: frozenset[Namespace],
+        said: Said | None,
+    ) -> Plan:
         """
-        Return the most specific policy of a collection.
+        Return the plan of a read of *first* and *others*.
         """
-        policies = self.cache.policies()
-        if policies.generation != self._generation:
-            self._policies = {}
-            self._generation = policies.generation
-        known = self._policies
-        if namespace not in known:
-            known[namespace] = policies.for_table(*(part.casefold() for part in namespace))
-        return known[namespace]
+        version = self.cache.policies().generation, known
+        # A choice made for one object may be of settings, which have no hash.
+        key = (first, others) if said is None else None
+        made = self._plans.get(key)
+        if made is not None and made[0] == version:
+            return made[1]
+        plan = make_plan(known.catalog, others | {first}, self._policy, said)
+        if key is not None:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[key] = version, plan
+        return plan
 
-
-def chosen(policy: Policy | None, said: Said | None) -> Policy | None:
-    """
-    Return the policy for a collection object on which the caller said *said*.
-    """
-    if said is None or said is True:
-        return policy
-    if said is False:
-        return Policy.never
-    if isinstance(said, Policy):
-        return said
-    if not isinstance(said, Mapping):
-        msg = f"with_cache() takes a Policy or settings such as ttl=60, got {said!r}"
-        raise ConfigurationError(msg)
-    return (policy or Policy()).override(said)
+    def _policy(self, namespace: Namespace) -> Policy | None:
+        return self.cache.policies().for_table(*(part.casefold() for part in namespace))

@@ -34,7 +34,7 @@ from .faces import as_in, copy_of, namespace_of, said_by
 from .reads import Read
 
 if TYPE_CHECKING:
-    from .attached import Said
+    from .plan import Said
 
 __all__ = ["Collection"]
 

@@ -17,7 +17,7 @@ from ormcache.policy import Policy
 from .names import Namespace
 
 if TYPE_CHECKING:
-    from .attached import Said
+    from .plan import Said
 
 __all__ = ["as_in", "copy_of", "namespace_of", "said_by"]
 

@@ -7,8 +7,11 @@ be cached; `$rand`, `$where`, `$function`, `$$NOW` and whatever a later server b
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
+
+from bson import ObjectId
 
 __all__ = ["volatile_part"]
 
@@ -43,6 +46,11 @@ _REFERENCES = "$ref $id $db".split()
 
 _DETERMINISTIC = frozenset((*_QUERY, *_EXPRESSIONS, *_REFERENCES))
 
+_PLAIN = frozenset({type(None), bool, int, float, bytes, dt.datetime, ObjectId})
+"""
+What can hold neither; looked for first, as this is asked before every hit.
+"""
+
 # Variables that the server defines begin with a capital letter, a user's own never do.
 _CONSTANT_VARIABLES = frozenset("CURRENT DESCEND KEEP PRUNE REMOVE ROOT".split())
 
@@ -53,9 +61,11 @@ def volatile_part(value: Any) -> str | None:
 
     A text that only looks like such a variable counts as one: that costs a hit, never an answer.
     """
+    if type(value) in _PLAIN:
+        return None
     if isinstance(value, str):
         return _volatile_variable(value)
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         for key, nested in value.items():
             if isinstance(key, str) and key.startswith("$") and key not in _DETERMINISTIC:
                 return key

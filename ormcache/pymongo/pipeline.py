@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .names import Namespace
 from .operators import volatile_part
 
-__all__ = ["PipelineFacts", "analyze"]
+__all__ = ["NOTHING", "PipelineFacts", "analyze"]
 
 _PLAIN = frozenset(
     """
@@ -40,7 +40,10 @@ class PipelineFacts(NamedTuple):
         )
 
 
-_NOTHING = PipelineFacts()
+NOTHING = PipelineFacts()
+"""
+What a read is that names one collection and always means the same.
+"""
 
 
 def analyze(database: str, pipeline: object) -> PipelineFacts:
@@ -53,7 +56,7 @@ def analyze(database: str, pipeline: object) -> PipelineFacts:
 
 
 def _together(several: Iterable[PipelineFacts]) -> PipelineFacts:
-    whole = _NOTHING
+    whole = NOTHING
     for facts in several:
         whole += facts
     return whole
@@ -91,7 +94,7 @@ def _joined(database: str, said: object, field: str) -> PipelineFacts:
         return PipelineFacts(refusal=f"a {field!r} that is not a name")
     rest = {key: value for key, value in said.items() if key not in ("pipeline", field)}
     own = PipelineFacts(frozenset({Namespace(database, other)}), refusal=volatile_part(rest))
-    return own + (analyze(database, said["pipeline"]) if "pipeline" in said else _NOTHING)
+    return own + (analyze(database, said["pipeline"]) if "pipeline" in said else NOTHING)
 
 
 def _target(database: str, said: object) -> frozenset[Namespace]:

@@ -27,23 +27,25 @@ def asked_by(cursor: Any) -> Asked:
     collection = cursor._collection
     collation = cursor._collation
     limit = cursor._limit
-    parts = {
-        "filter": cursor._spec or None,
-        "projection": cursor._projection,
-        "sort": cursor._ordering,
-        "skip": cursor._skip or None,
-        "limit": limit or None,
+    parts = (
+        ("filter", cursor._spec),
+        ("projection", cursor._projection),
+        ("sort", cursor._ordering),
+        ("skip", cursor._skip),
+        ("limit", limit),
         # One batch and no more: its size decides what is in it.
-        "batchSize": (cursor._batch_size or None) if limit < 0 else None,
-        "hint": cursor._hint,
-        "min": cursor._min,
-        "max": cursor._max,
-        "collation": getattr(collation, "document", collation),
-        "let": cursor._let,
-        "returnKey": cursor._return_key,
-        "showRecordId": cursor._show_record_id,
-    }
-    return find(Namespace(collection.database.name, collection.name), parts, _refusal(cursor))
+        ("batchSize", cursor._batch_size if limit < 0 else 0),
+        ("hint", cursor._hint),
+        ("min", cursor._min),
+        ("max", cursor._max),
+        ("collation", getattr(collation, "document", collation)),
+        ("let", cursor._let),
+        ("returnKey", cursor._return_key),
+        ("showRecordId", cursor._show_record_id),
+    )
+    # What is not said and what says nothing, such as a limit of 0, are the same to the server.
+    said = {name: value for name, value in parts if value}
+    return find(Namespace(collection.database.name, collection.name), said, _refusal(cursor))
 
 
 def _refusal(cursor: Any) -> str | None:

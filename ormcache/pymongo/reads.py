@@ -14,23 +14,25 @@ rows that are older than the tokens.
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import bson
 from pymongo import ReadPreference
 
-from ormcache.codecs.bson import BsonCodec
+from ormcache.codecs.bson import BsonCodec, StreamCodec, documents, split
 from ormcache.effects import Effect, Fetch, fetch, load
 from ormcache.errors import StoreError
 from ormcache.fingerprint import NoIdentityError, digest
-from ormcache.model import Outcome, Reason, Scope
+from ormcache.model import Outcome, Reason
 from ormcache.policy import Policy
 from ormcache.reading import Answer, ReadRequest, read
 
 from .asked import Asked
-from .attached import Attached, Said, chosen
-from .catalog import AskCatalog, Catalog, KnownCatalog
-from .names import Namespace, collection_scope
+from .attached import Attached
+from .catalog import AskCatalog, KnownCatalog
+from .names import Namespace
+from .plan import Plan, Refusal, Said
 from .shape import shape_of
 
 if TYPE_CHECKING:
@@ -38,16 +40,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Read", "Wanted", "bound_session"]
 
-FORMAT = 1
+_CODEC = StreamCodec()
+_DOCUMENT_BY_DOCUMENT = BsonCodec()
 """
-Raise it whenever a key or an entry of this edge means something else.
+For shadow mode, which counts the documents that differ.
 """
-
-_CODEC = BsonCodec()
 _LOCAL = (None, "local")
 
 Wanted: TypeAlias = Effect | AskCatalog
-Refusal: TypeAlias = tuple[Reason, str]
 
 
 class Read:
@@ -75,7 +75,7 @@ class Read:
         if refusal is None:
             known = yield from self._catalog()
             if isinstance(known, KnownCatalog):
-                request = self._request(known.catalog)
+                request = self._request(known)
                 if isinstance(request, ReadRequest):
                     return (yield from _watched(request, known))
                 refusal = request
@@ -94,6 +94,9 @@ class Read:
         if answer.reason is not None:
             cache.reasons[answer.reason] += 1
         if cache.audience:
+            if answer.rows is not None:  # counted one by one
+                ((stream,),) = answer.rows.rows
+                answer = replace(answer, rows=documents(split(stream)))
             cache.audience.hear_read(
                 answer,
                 statement=shape_of(str(namespace), self._asked.command),
@@ -146,63 +149,36 @@ class Read:
             return Reason.DATABASE, f"the catalog cannot be read: {type(exc).__name__}"
         return attached.learn(database, told, states)
 
-    def _request(self, catalog: Catalog) -> ReadRequest | Refusal:
+    def _request(self, known: KnownCatalog) -> ReadRequest | Refusal:
         attached, collection = self._attached, self._collection
         deployment = attached.deployment.look(collection.database.client.topology_description)
         if deployment is None:
             return Reason.DATABASE, "no server that takes writes has told who it is"
-        if not catalog.reads_local and collection.read_concern.level is None:
+        if not known.catalog.reads_local and collection.read_concern.level is None:
             return Reason.ISOLATION, "the deployment's default read concern"
-        resolved = catalog.resolve(self._named())
-        if resolved.refusal is not None:
-            return Reason.STATEMENT, f"a view: {resolved.refusal}"
-        policy = self._strictest(resolved.reads)
-        if not isinstance(policy, Policy):
-            return policy
-        scopes = self._scopes(resolved.reads, policy)
+        plan = attached.plan(known, self._asked.namespace, self._asked.facts.reads, self._said)
+        if plan.refusal is not None:
+            return plan.refusal
+        policy = plan.policy
         try:
-            key = self._key(f"{deployment} {catalog.user}", scopes, policy)
+            key = self._key(deployment, plan)
         except NoIdentityError as exc:
             return Reason.PARAMETERS, str(exc)
         self.policy = policy
         cache = attached.cache
         return ReadRequest(
             key=key,
-            scopes=scopes,
+            scopes=plan.scopes,
             ttl=policy.ttl,
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
-            codec=_CODEC,
+            codec=_DOCUMENT_BY_DOCUMENT if cache.shadowing else _CODEC,
             not_served=Reason.ASKED if cache.refreshing else None,
             shadow=cache.shadowing,
             ordered=self._asked.ordered,
         )
 
-    def _strictest(self, reads: frozenset[Namespace]) -> Policy | Refusal:
-        """
-        Return the policy that honours every collection read; those named must have one.
-        """
-        named = self._named()
-        found = {n: chosen(self._attached.policy(n), self._said) for n in named}
-        lacking = ", ".join(sorted(str(n) for n, policy in found.items() if policy is None))
-        if lacking:
-            return Reason.NO_POLICY, lacking
-        behind_views = [self._attached.policy(n) for n in reads - named]
-        policy = Policy.strictest(p for p in (*found.values(), *behind_views) if p is not None)
-        assert policy is not None
-        return policy if policy.enabled else (Reason.NEVER, "")
-
-    def _scopes(self, reads: frozenset[Namespace], policy: Policy) -> tuple[Scope, ...]:
-        database = self._asked.namespace.database
-        scopes = {collection_scope(namespace) for namespace in reads}
-        for name in policy.depends_on:
-            # `shop.orders` may be one in the database `shop` or one of that name in this one.
-            scopes.add(collection_scope(Namespace(database, name)))
-            if "." in name:
-                scopes.add(collection_scope(Namespace.parse(name)))
-        return (*KnownCatalog.scopes(database), *sorted(scopes))
-
-    def _key(self, who: str, scopes: tuple[Scope, ...], policy: Policy) -> str:
+    def _key(self, deployment: str, plan: Plan) -> str:
         """
         Return the fingerprint: the command as BSON tells types and order, and, for a filter, what
         the collection's codec options make of it. They decide nothing else: an entry is decoded
@@ -212,8 +188,8 @@ class Read:
             command = bson.encode(self._asked.command, codec_options=self._collection.codec_options)
         except Exception as exc:  # the caller's own types have their own errors
             raise NoIdentityError(type(exc).__name__) from exc
-        parts = [f"mongodb {FORMAT}", who, command.hex(), *scopes]
-        for name in policy.vary:
+        parts = [plan.key, deployment, command.hex()]
+        for name in plan.policy.vary:
             value = self._attached.cache.varied(name)
             if value is None:
                 raise NoIdentityError(f"vary {name!r}: register it with Cache.vary")
