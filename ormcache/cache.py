@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from collections import Counter
 from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
-from .drive import Performer, run
+from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
-from .policy import Policies, Policy
+from .policy import Policies, Policy, is_pattern
 from .settings import PolicyFile, WatchedPolicyFile
 from .writing import commit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -78,10 +80,6 @@ class Cache:
         observers: Iterable[Observer] = (),
         trust_listeners: bool = False,
     ) -> None:
-        if codec is None:
-            from .codecs.rows import RowCodec
-
-            codec = RowCodec()
         if not 0 < lease_seconds <= 3600:
             msg = f"setting 'lease_seconds' must be above 0 and at most 3600, got {lease_seconds!r}"
             raise ConfigurationError(msg)
@@ -90,7 +88,7 @@ class Cache:
             raise ConfigurationError(msg)
         self.store = store
         self.async_store = async_store or _asynchronous(store)
-        self.codec = codec
+        self._codec = codec
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
         self.audience = Audience(observers)
@@ -107,6 +105,8 @@ class Cache:
         self._bypass: ContextVar[bool] = ContextVar("ormcache_bypass", default=False)
         self._refresh: ContextVar[bool] = ContextVar("ormcache_refresh", default=False)
         self._enabled: list[Any] = []
+        self._models: Any = None
+        """What knows the mapped classes, once this is enabled on something that has any."""
         self._store_failing = False
         if self._file is not None:
             self._adopt(self._file.read())
@@ -155,6 +155,18 @@ class Cache:
         self.active = mode != "off"
         self.shadowing = mode == "shadow"
 
+    @property
+    def codec(self) -> Codec:
+        """
+        How rows become bytes; ormcache's own unless another was given.
+        """
+        if self._codec is None:
+            # On first use: an application without SQL need not have what it is built on.
+            from .codecs.rows import RowCodec
+
+            self._codec = RowCodec()
+        return self._codec
+
     def enable(self, target: object) -> None:
         """
         Cache the reads of *target*, and see every write of its engines.
@@ -169,8 +181,9 @@ class Cache:
                 names a table that no metadata knows, or an async engine meets a store that has no
                 asynchronous kind.
         """
-        from .sqlalchemy import enable
+        from .sqlalchemy import enable, models
 
+        self._models = models
         if any(enabled.target is target for enabled in self._enabled):
             return
         self._check_names(*self._policies.by_name, *self._policies.from_file)
@@ -191,15 +204,14 @@ class Cache:
 
     def policy(self, target: object, policy: Policy | None = None, **settings: Any) -> None:
         """
-        Set the policy of a table, given by name, `Table` or model.
+        Set the policy of a table, given by name, `Table` or model, or of a MongoDB collection,
+        given as `"database.collection"`. A name may be a pattern: `"shop.*"`, `"audit_*"`.
 
         Either a `Policy` or its settings: `cache.policy("orders", ttl=60)`.
 
         Raises:
             ConfigurationError: A setting is wrong, or no metadata knows the table.
         """
-        from .sqlalchemy.models import policy_name
-
         if policy is not None and settings:
             msg = "give either a Policy or its settings, not both"
             raise ConfigurationError(msg)
@@ -207,7 +219,7 @@ class Cache:
             msg = f"expected a Policy, got {policy!r}; settings go by name: policy(table, ttl=60)"
             raise ConfigurationError(msg)
         made = policy or Policy(**settings)
-        table = policy_name(target)
+        table = target if isinstance(target, str) else _table_of(target)
         if self._enabled:  # before that, models may not have been imported yet
             self._check_names(table.casefold())
         self._policies.set(self._policies.by_name, table, made)
@@ -268,14 +280,12 @@ class Cache:
         """
         Return the policies in force: looks for changed models and a changed policy file.
         """
-        from .sqlalchemy.models import model_policies, registry_size
-
         if self._file is not None and (content := self._file.changed()) is not None:
             self._adopt(content)
-        size = registry_size()
-        if size != self._registry_seen:
+        models = self._models
+        if models is not None and (size := models.registry_size()) != self._registry_seen:
             self._registry_seen = size
-            self._policies.replace(self._policies.by_model, model_policies())
+            self._policies.replace(self._policies.by_model, models.model_policies())
         return self._policies
 
     # -- blocks ------------------------------------------------------------------------------
@@ -396,15 +406,50 @@ class Cache:
             delivered = run(commit(scopes, refused), perform).delivered
             committed = True
         finally:
-            if committed:
-                self._store_answered(delivered)
-            if self.audience:
-                self.audience.hear_commit(
-                    scopes,
-                    committed=committed,
-                    delivered=delivered,
-                    store_seconds=perform.store_seconds,
-                )
+            self.heard_commit(
+                scopes,
+                committed=committed,
+                delivered=delivered,
+                store_seconds=perform.store_seconds,
+            )
+
+    async def acommit(
+        self,
+        scopes: frozenset[Scope],
+        database: Callable[[], Awaitable[object]],
+        *,
+        refused: Callable[[BaseException], bool],
+    ) -> None:
+        """
+        As `commit`, awaited, on the asynchronous store.
+        """
+        assert self.async_store is not None
+        perform = AsyncPerformer(self.async_store, self.lease_seconds, database)
+        committed = False
+        delivered = False
+        try:
+            delivered = (await arun(commit(scopes, refused), perform)).delivered
+            committed = True
+        finally:
+            self.heard_commit(
+                scopes,
+                committed=committed,
+                delivered=delivered,
+                store_seconds=perform.store_seconds,
+            )
+
+    def heard_commit(
+        self, scopes: frozenset[Scope], *, committed: bool, delivered: bool, store_seconds: float
+    ) -> None:
+        """
+        Hear how a commit ended that somebody performed, and tell whoever looks.
+        """
+        if committed:
+            self._store_answered(delivered)
+        if self.audience:
+            self.audience.hear_commit(
+                scopes, committed=committed, delivered=delivered, store_seconds=store_seconds
+            )
 
     # -- observing ---------------------------------------------------------------------------
 
@@ -437,13 +482,11 @@ class Cache:
     # -- settings ----------------------------------------------------------------------------
 
     def _check_names(self, *tables: str) -> None:
-        from .sqlalchemy.models import known_tables
-
-        known = known_tables()
+        known = self._models.known_tables()
         if not known:
             return  # no model at all: an application of plain SQL
         for table in tables:
-            if table not in known:
+            if not (_is_known(table, known) or _may_be_a_collection(table, known)):
                 raise ConfigurationError.unknown("table in a policy", table, known)
 
     def _adopt(self, content: PolicyFile) -> None:
@@ -454,6 +497,26 @@ class Cache:
 _SETTINGS = frozenset(
     {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
 )
+
+
+def _table_of(target: object) -> str:
+    from .sqlalchemy.models import policy_name
+
+    return policy_name(target)
+
+
+def _is_known(table: str, known: set[str]) -> bool:
+    return table in known or (is_pattern(table) and any(fnmatchcase(name, table) for name in known))
+
+
+def _may_be_a_collection(name: str, known: set[str]) -> bool:
+    """
+    Return whether a name that no metadata knows is one of MongoDB's, in an application that has
+    both: `database.collection`, where no schema is called like the database.
+    """
+    database, dot, _ = name.partition(".")
+    schemas = {table.partition(".")[0] for table in known if "." in table}
+    return bool(dot) and database not in schemas and "pymongo" in sys.modules
 
 
 def _asynchronous(store: Store) -> AsyncStore | None:

@@ -18,9 +18,9 @@ from .effects import Announce, Apply, Effect, Fetch, Load, Save, Settle
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from .protocols import Store
+    from .protocols import AsyncStore, Store
 
-__all__ = ["Performer", "arun", "run"]
+__all__ = ["AsyncPerformer", "Performer", "arun", "run"]
 
 _E = TypeVar("_E")
 _T = TypeVar("_T")
@@ -68,6 +68,53 @@ class Performer:
                 self._store.announce(intent, self._lease)
             case Settle(intent):
                 self._store.settle(intent)
+            case _:
+                assert_never(effect)
+        return None
+
+
+class AsyncPerformer:
+    """
+    `Performer` for event loops: the store and *database* are awaited.
+    """
+
+    __slots__ = ("_database", "_lease", "_store", "database_seconds", "store_seconds")
+
+    def __init__(
+        self, store: AsyncStore, lease_seconds: float, database: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._store = store
+        self._lease = lease_seconds
+        self._database = database
+        self.store_seconds = 0.0
+        self.database_seconds = 0.0
+
+    async def __call__(self, effect: Effect) -> object:
+        """
+        Carry out one effect and return its answer.
+        """
+        begin = perf_counter()
+        try:
+            return await self._perform(effect)
+        finally:
+            elapsed = perf_counter() - begin
+            if isinstance(effect, Load | Apply):
+                self.database_seconds += elapsed
+            else:
+                self.store_seconds += elapsed
+
+    async def _perform(self, effect: Effect) -> object:
+        match effect:
+            case Fetch(key, scopes):
+                return await self._store.fetch(key, scopes)
+            case Load() | Apply():
+                return await self._database()
+            case Save(key, entry, ttl):
+                await self._store.save(key, entry, ttl)
+            case Announce(intent):
+                await self._store.announce(intent, self._lease)
+            case Settle(intent):
+                await self._store.settle(intent)
             case _:
                 assert_never(effect)
         return None

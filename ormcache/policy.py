@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Never
 
 from .errors import ConfigurationError
@@ -17,7 +18,7 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Found", "Origin", "Policies", "Policy"]
+__all__ = ["Found", "Origin", "Policies", "Policy", "is_pattern"]
 
 _SETTINGS = ("ttl", "depends_on", "vary", "max_rows", "max_bytes", "enabled")
 
@@ -144,7 +145,8 @@ class Found(NamedTuple):
 
 class Policies:
     """
-    Every policy known, by table name; `schema.table` is more specific than `table`.
+    Every policy known, by table name; `schema.table` is more specific than `table`, and a name is
+    more specific than a pattern such as `audit_*`.
 
     `generation` changes whenever an answer may have: what was derived from one is then derived
     again.
@@ -216,7 +218,28 @@ class Policies:
             for name in names:
                 if (policy := layer.get(name)) is not None:
                     return Found(policy, origin, name)
+            if (pattern := _matching(layer, names)) is not None:
+                return Found(layer[pattern], origin, pattern)
         return Found(self.default, Origin.DEFAULT, "") if self.default is not None else None
+
+
+def is_pattern(name: str) -> bool:
+    """
+    Return whether *name* stands for several tables: it holds `*`, `?` or `[`.
+    """
+    return any(sign in name for sign in "*?[")
+
+
+def _matching(layer: Mapping[str, Policy], names: tuple[str, ...]) -> str | None:
+    """
+    Return the longest pattern of a layer that matches one of *names*.
+    """
+    matching = [
+        pattern
+        for pattern in layer
+        if is_pattern(pattern) and any(fnmatchcase(name, pattern) for name in names)
+    ]
+    return max(matching, key=len, default=None)
 
 
 def _positive(name: str, value: object, unit: str) -> float:

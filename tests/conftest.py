@@ -9,4 +9,5 @@ pytest_plugins = [
     "tests.fixtures.loops",
     "tests.fixtures.shadow",
     "tests.fixtures.apps",
+    "tests.fixtures.mongo",
 ]

@@ -41,11 +41,18 @@ class Worker:
         context.set_forkserver_preload(["pytest", "redis.asyncio", "sqlalchemy.orm", "sqlglot"])
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, clock_behind, application, settings), daemon=True
+            target=self.serve, args=(theirs, clock_behind, application, settings), daemon=True
         )
         self._process.start()
         theirs.close()
         self._ask("ready")
+
+    @property
+    def serve(self) -> Callable[..., None]:
+        """
+        What the process does.
+        """
+        return _serve
 
     def name(self) -> str | None:
         """

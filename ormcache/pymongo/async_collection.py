@@ -1,0 +1,251 @@
+"""
+Which reads of an asynchronous collection are cached, and which of its methods write?
+
+The reads are those of `collection`, awaited, with the same `with_cache(...)` and `uncached()`. The
+methods that write announce and settle by themselves, see `async_writes`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import bson
+from bson.errors import InvalidBSON
+from bson.raw_bson import RawBSONDocument
+from pymongo.asynchronous import collection
+from pymongo.errors import OperationFailure
+from pymongo.typings import _DocumentType
+
+from ormcache.model import Rows, Scope
+from ormcache.policy import Policy
+
+from . import asked
+from .asked import Asked
+from .asking import aanswer
+from .async_cursors import AsyncCommandCursor, AsyncCursor
+from .async_writes import covered, covers, writes
+from .batches import EXACT, Batches, decoded, decoded_value, encoded_value, take
+from .commands import scopes_changed
+from .cursors import postpone
+from .faces import as_in, copy_of, namespace_of, said_by
+from .names import collection_scope
+from .reads import Read
+
+if TYPE_CHECKING:
+    from .plan import Said
+
+__all__ = ["AsyncCollection"]
+
+_Theirs = collection.AsyncCollection
+
+
+def _dropped(self: Any, *_: Any, **__: Any) -> frozenset[Scope]:
+    return scopes_changed(self.database.name, "drop", {"drop": self.name})
+
+
+def _renamed(self: Any, new_name: Any, *_: Any, **__: Any) -> frozenset[Scope]:
+    names = {"renameCollection": self.full_name, "to": f"{self.database.name}.{new_name}"}
+    return scopes_changed("admin", "renameCollection", names)
+
+
+class AsyncCollection(collection.AsyncCollection[_DocumentType]):
+    """
+    PyMongo's collection; its reads may come from the cache, its writes invalidate.
+    """
+
+    _ormcache_said: Said | None = None
+
+    @property
+    def _ormcache_client(self) -> Any:
+        return self.database.client
+
+    # -- what is cached ----------------------------------------------------------------------
+
+    def with_cache(self, policy: Policy | None = None, **settings: Any) -> Self:
+        """
+        Return this collection with a policy of its own, or with settings of its policy replaced.
+
+            await products.with_cache(ttl=5).find_one({"_id": 7})
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        return self._ormcache_ours(self, said_by(policy, settings))
+
+    def uncached(self) -> Self:
+        """
+        Return this collection, read from the database always.
+        """
+        return self._ormcache_ours(self, said=False)
+
+    @as_in(_Theirs.with_options)
+    def with_options(self, *args: Any, **kwargs: Any) -> Any:
+        return self._ormcache_ours(super().with_options(*args, **kwargs), self._ormcache_said)
+
+    @as_in(_Theirs.__getitem__)
+    def __getitem__(self, name: str) -> Any:
+        return self._ormcache_ours(super().__getitem__(name), said=None)
+
+    # -- writes ------------------------------------------------------------------------------
+
+    insert_one = writes(_Theirs.insert_one)
+    insert_many = writes(_Theirs.insert_many)
+    replace_one = writes(_Theirs.replace_one)
+    update_one = writes(_Theirs.update_one)
+    update_many = writes(_Theirs.update_many)
+    delete_one = writes(_Theirs.delete_one)
+    delete_many = writes(_Theirs.delete_many)
+    find_one_and_delete = writes(_Theirs.find_one_and_delete)
+    find_one_and_replace = writes(_Theirs.find_one_and_replace)
+    find_one_and_update = writes(_Theirs.find_one_and_update)
+    bulk_write = writes(_Theirs.bulk_write)
+    create_index = writes(_Theirs.create_index)
+    create_indexes = writes(_Theirs.create_indexes)
+    drop_index = writes(_Theirs.drop_index)
+    drop_indexes = writes(_Theirs.drop_indexes)
+    drop = covers(_dropped)(_Theirs.drop)
+    rename = covers(_renamed)(_Theirs.rename)
+
+    # -- reads -------------------------------------------------------------------------------
+
+    @as_in(_Theirs.find)
+    def find(self, *args: Any, **kwargs: Any) -> Any:
+        return AsyncCursor[_DocumentType](self, *args, **kwargs)
+
+    @as_in(_Theirs.aggregate)
+    async def aggregate(
+        self, pipeline: Any, session: Any = None, let: Any = None, comment: Any = None, **kw: Any
+    ) -> Any:
+        what = asked.aggregate(namespace_of(self), pipeline, {**kw, "let": let})
+        ask = partial(super().aggregate, pipeline, session, let, comment, **kw)
+        if what.facts.writes:
+            scopes = frozenset(map(collection_scope, what.facts.writes))
+            return await covered(self._ormcache_client, scopes, ask)
+        read = Read(self, what, session)
+        found: list[Any] = []
+
+        async def load() -> Rows | None:
+            if read.policy is not None:
+                raw = self._ormcache_plain(
+                    self.codec_options.with_options(document_class=RawBSONDocument)
+                )
+                # What goes wrong, the caller is to be told in codec options of its own.
+                with contextlib.suppress(OperationFailure):
+                    found.append(await raw.aggregate(pipeline, session, let, comment, **kw))
+                    return await self._ormcache_gather(found[0], Batches(read.policy))
+            found.append(await ask())
+            return None
+
+        ended = await aanswer(self._ormcache_client, read, load)
+        if ended.rows is None:
+            return found[0]
+        served = {"id": 0, "firstBatch": decoded(ended.rows, self.codec_options)}
+        return AsyncCommandCursor[_DocumentType](
+            self, served, None, session=session, comment=comment
+        )
+
+    @as_in(_Theirs.count_documents)
+    async def count_documents(
+        self, filter: Any, session: Any = None, comment: Any = None, **kwargs: Any
+    ) -> Any:
+        what = asked.count(namespace_of(self), filter, kwargs)
+        ask = partial(super().count_documents, filter, session, comment, **kwargs)
+
+        async def keep(_: Policy) -> Rows | None:
+            return encoded_value(await ask())
+
+        return await self._ormcache_value(what, session, keep, ask)
+
+    @as_in(_Theirs.estimated_document_count)
+    async def estimated_document_count(self, comment: Any = None, **kwargs: Any) -> Any:
+        what = asked.estimated_count(namespace_of(self), kwargs)
+        ask = partial(super().estimated_document_count, comment, **kwargs)
+
+        async def keep(_: Policy) -> Rows | None:
+            return encoded_value(await ask())
+
+        return int(await self._ormcache_value(what, None, keep, ask))
+
+    @as_in(_Theirs.distinct)
+    async def distinct(
+        self,
+        key: Any,
+        filter: Any = None,
+        session: Any = None,
+        comment: Any = None,
+        hint: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        what = asked.distinct(namespace_of(self), key, filter, hint, kwargs)
+        ask = partial(super().distinct, key, filter, session, comment, hint, **kwargs)
+
+        async def keep(policy: Policy) -> Rows | None:
+            exact = self._ormcache_plain(EXACT)
+            encoded = filter and RawBSONDocument(
+                bson.encode(filter, codec_options=self.codec_options)
+            )
+            values = await exact.distinct(key, encoded, session, comment, hint, **kwargs)
+            return encoded_value(values) if len(values) <= policy.max_rows else None
+
+        return await self._ormcache_value(what, session, keep, ask)
+
+    # -- how ---------------------------------------------------------------------------------
+
+    async def _ormcache_value(
+        self,
+        what: Asked,
+        session: Any,
+        keep: Callable[[Policy], Awaitable[Rows | None]],
+        ask: Callable[[], Awaitable[Any]],
+    ) -> Any:
+        """
+        Return a single value; *keep* asks for it in a form that can be stored, *ask* in the
+        caller's.
+        """
+        read = Read(self, what, session)
+        found: list[Any] = []
+
+        async def load() -> Rows | None:
+            rows = None
+            if read.policy is not None:
+                # What goes wrong, the caller is to be told in codec options of its own.
+                with contextlib.suppress(OperationFailure, InvalidBSON, UnicodeError):
+                    rows = await keep(read.policy)
+            found.append(await ask() if rows is None else decoded_value(rows, self.codec_options))
+            return rows
+
+        ended = await aanswer(self._ormcache_client, read, load)
+        return found[0] if ended.rows is None else decoded_value(ended.rows, self.codec_options)
+
+    async def _ormcache_gather(self, cursor: Any, batches: Batches) -> Rows | None:
+        """
+        Fetch what the policy wants to keep, and leave *cursor* as if nothing had been fetched.
+        """
+        cursor.__class__ = AsyncCommandCursor
+        size = cursor._batch_size
+        documents = take(cursor, batches)
+        try:
+            while cursor._id and batches.room:
+                cursor.batch_size(size or batches.room)
+                await cursor._refresh()
+                documents += take(cursor, batches)
+        except Exception as exc:  # noqa: BLE001 - raised where it would have been
+            postpone(cursor, exc)
+        cursor.batch_size(size)
+        cursor._collection = self
+        cursor._data.extend(bson.decode_all(b"".join(documents), self.codec_options))
+        return None if cursor._id or cursor._unraised is not None else batches.rows()
+
+    def _ormcache_ours(self, like: Any, said: Said | None) -> Self:
+        """
+        Return an object of our class like *like*, PyMongo's own.
+        """
+        made: Self = copy_of(like, partial(type(self), like.database))
+        made._ormcache_said = said
+        return made
+
+    def _ormcache_plain(self, codec_options: Any) -> Any:
+        return copy_of(self, partial(_Theirs, self.database), codec_options=codec_options)
