@@ -44,25 +44,14 @@ def warm(app: MongoApp) -> None:
 
 class AsyncHookedStore(HookedStore):
     """
-    `HookedStore` for event loops.
+    `HookedStore` for event loops; what is to be done may block and goes to a thread.
     """
 
-    async def fetch(self, *arguments: Any) -> Any:
-        return await self._awaited("fetch", *arguments)
-
-    async def save(self, *arguments: Any) -> Any:
-        return await self._awaited("save", *arguments)
-
-    async def announce(self, *arguments: Any) -> Any:
-        return await self._awaited("announce", *arguments)
-
-    async def settle(self, *arguments: Any) -> Any:
-        return await self._awaited("settle", *arguments)
-
-    async def _awaited(self, operation: str, *arguments: Any) -> Any:
-        await asyncio.to_thread(self._act, f"before {operation}")
+    async def _around(self, operation: str, *arguments: Any) -> Any:
+        await asyncio.to_thread(self._wanted(f"before {operation}"))
+        self._check(operation)
         answer = await getattr(self._store, operation)(*arguments)
-        await asyncio.to_thread(self._act, f"after {operation}")
+        await asyncio.to_thread(self._wanted(f"after {operation}"))
         return answer
 
 
