@@ -25,7 +25,7 @@ check: .venv/.installed ## lint, format, types, import contracts
 
 clean: ## remove the virtual environments and everything built
 	rm -rf .venv .venv-sa20 build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find ormcache tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find ormcache tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so an installation that was cut off is taken up again.
 .venv/.installed: REQUIREMENTS = '.[dev]' 'SQLAlchemy>=2.1,<2.2'

@@ -24,8 +24,8 @@ class Product(SQLModel, table=True):
     __cache_policy__ = Policy(ttl=300)
 
     id: int | None = Field(default=None, primary_key=True)
-    name: str
-    category: str = Field(index=True)
+    name: str = Field(max_length=80)
+    category: str = Field(max_length=40, index=True)
     cents: int
     stock: int = 0
 

@@ -16,8 +16,10 @@ The map of the package:
     fingerprint                          when two reads are the same read
     effects, drive                       what the paths ask for, and who does it
     cache                                what the user holds
-    recording                            what became of the reads of a block
+    explanation                          would this be cached, and why
+    audience, recording                  who is told what became of reads and commits
     sqlalchemy/ stores/ codecs/          the edges, one foreign library each
+    web/                                 a report of each request, in its response
     testing/                             real servers and contracts, for users and for us
 """
 
@@ -26,6 +28,7 @@ from __future__ import annotations
 from .cache import Cache
 from .errors import ConfigurationError, OrmcacheError, StoreError, Undecodable, Unstorable
 from .events import CommitEvent, ReadEvent, ShadowDifference
+from .explanation import Explanation
 from .model import Outcome, Reason
 from .policy import Policy
 from .recording import Recording
@@ -34,6 +37,7 @@ __all__ = [
     "Cache",
     "CommitEvent",
     "ConfigurationError",
+    "Explanation",
     "OrmcacheError",
     "Outcome",
     "Policy",

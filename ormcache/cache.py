@@ -13,23 +13,24 @@ from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from .audience import Audience
 from .drive import Performer, run
 from .errors import ConfigurationError
-from .events import CommitEvent, ReadEvent, ShadowDifference
 from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
 from .policy import Policies, Policy
-from .recording import Recording
 from .settings import PolicyFile, WatchedPolicyFile
 from .writing import commit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from .explanation import Explanation
     from .model import Scope
     from .protocols import AsyncStore, Codec, Observer, Store
-    from .reading import Answer
+    from .recording import Recording
 
 __all__ = ["Cache", "Mode"]
 
@@ -92,7 +93,7 @@ class Cache:
         self.codec = codec
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
-        self.observers: tuple[Observer, ...] = tuple(observers)
+        self.audience = Audience(observers)
         self.counts: Counter[Outcome] = Counter()
         """Reads by outcome since this object was made, in this process."""
         self.reasons: Counter[Reason] = Counter()
@@ -105,9 +106,6 @@ class Cache:
         self._vary: dict[str, Callable[[], object]] = {}
         self._bypass: ContextVar[bool] = ContextVar("ormcache_bypass", default=False)
         self._refresh: ContextVar[bool] = ContextVar("ormcache_refresh", default=False)
-        self._recordings: ContextVar[tuple[Recording, ...]] = ContextVar(
-            "ormcache_recordings", default=()
-        )
         self._enabled: list[Any] = []
         self._store_failing = False
         if self._file is not None:
@@ -214,6 +212,32 @@ class Cache:
             self._check_names(table.casefold())
         self._policies.set(self._policies.by_name, table, made)
 
+    def explain(
+        self, statement: object, parameters: object = None, *, bind: object = None
+    ) -> Explanation:
+        """
+        Return whether and why *statement* would be cached, and what would change that.
+
+            print(cache.explain(select(Product).where(Product.id == 7)))
+
+        The answer is that of the read path, which decides all but the last step: neither the
+        statement nor a flush is sent to the database, nothing is asked of the store. Where
+        a read would first open a connection or read the catalog, this does so, too.
+
+        Args:
+            statement: A `select()`, `text()`, legacy `Query`, DML or DDL; a string is for `text()`.
+            parameters: As for `Session.execute`.
+            bind: Where it would run: an `Engine`, `Connection`, `Session` (its transaction and
+                unflushed changes count), `sessionmaker` or `scoped_session`. By default what the
+                cache is enabled on.
+
+        Raises:
+            ConfigurationError: It is not clear on which engine, or the cache is not enabled there.
+        """
+        from .sqlalchemy.explain import explain
+
+        return explain(self, self._enabled, statement, parameters, bind)
+
     def vary(self, name: str, value: Callable[[], object]) -> None:
         """
         Make what *value* returns part of every read whose policy has *name* in its `vary`.
@@ -278,8 +302,7 @@ class Cache:
         finally:
             self._refresh.reset(token)
 
-    @contextlib.contextmanager
-    def record(self) -> Iterator[Recording]:
+    def record(self) -> AbstractContextManager[Recording]:
         """
         Within the block, note how each read and commit ends.
 
@@ -290,14 +313,7 @@ class Cache:
         Sees what the block itself does, and the tasks and threads that inherit its context (such
         as `asyncio.to_thread`); nothing of other threads and tasks. Blocks may be nested.
         """
-        recording = Recording()
-        self._recordings.set((*self._recordings.get(), recording))
-        try:
-            yield recording
-        finally:
-            recording.close()
-            # Not reset by its token: a framework may end the block in a copy of its context.
-            self._recordings.set(tuple(r for r in self._recordings.get() if r is not recording))
+        return self.audience.recording()
 
     @property
     def bypassing(self) -> bool:
@@ -382,64 +398,34 @@ class Cache:
         finally:
             if committed:
                 self._store_answered(delivered)
-            for observer in self._watching():
-                event = CommitEvent(_tables(scopes), committed, delivered, perform.store_seconds)
-                _safely(observer.on_commit, event)
+            if self.audience:
+                self.audience.hear_commit(
+                    scopes,
+                    committed=committed,
+                    delivered=delivered,
+                    store_seconds=perform.store_seconds,
+                )
 
     # -- observing ---------------------------------------------------------------------------
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """
+        Whoever is told about each read and commit.
+        """
+        return self.audience.observers
 
     def observe(self, observer: Observer) -> None:
         """
         Tell *observer* about every read and commit from now on.
         """
-        self.observers = (*self.observers, observer)
+        self.audience.add(observer)
 
     def unobserve(self, observer: Observer) -> None:
         """
         Stop telling *observer*.
         """
-        self.observers = tuple(o for o in self.observers if o is not observer)
-
-    @property
-    def watched(self) -> bool:
-        """
-        Whether anybody looks, so that events are worth building.
-        """
-        return bool(self.observers or self._recordings.get())
-
-    def _watching(self) -> tuple[Observer, ...]:
-        return (*self.observers, *self._recordings.get())
-
-    def tell_read(
-        self,
-        answer: Answer,
-        *,
-        statement: str,
-        tables: tuple[str, ...],
-        store_seconds: float,
-        database_seconds: float,
-    ) -> None:
-        """
-        Tell whoever looks how a read ended.
-        """
-        watching = self._watching()
-        event = ReadEvent(
-            outcome=answer.outcome,
-            reason=answer.reason,
-            detail=answer.detail,
-            statement=statement,
-            tables=tables,
-            store_seconds=store_seconds,
-            database_seconds=database_seconds,
-            rows=len(answer.rows.rows) if answer.rows is not None else 0,
-            stored=answer.stored,
-        )
-        for observer in watching:
-            _safely(observer.on_read, event)
-        if answer.differing is not None:
-            difference = ShadowDifference(statement, tables, *answer.differing)
-            for observer in watching:
-                _safely(observer.on_difference, difference)
+        self.audience.remove(observer)
 
     def _store_answered(self, well: bool) -> None:  # noqa: FBT001
         if well:
@@ -474,14 +460,3 @@ def _asynchronous(store: Store) -> AsyncStore | None:
     making = getattr(store, "asynchronous", None)
     made: AsyncStore | None = making() if making is not None else None
     return made
-
-
-def _tables(scopes: frozenset[Scope]) -> tuple[str, ...]:
-    return tuple(sorted(scope.partition("/")[2] for scope in scopes))
-
-
-def _safely(tell: Callable[[Any], None], event: object) -> None:
-    try:
-        tell(event)
-    except Exception:  # an observer's failure is not the application's
-        log.exception("ormcache: an observer failed")

@@ -220,8 +220,8 @@ def _fill(
             request.key, seal_entry(request.key, request.codec.id, tokens, payload), request.ttl
         )
         answer.stored = True
-    except StoreError:
-        answer.reason = Reason.STORE
+    except StoreError as exc:
+        answer.reason, answer.detail = Reason.STORE, str(exc)
 
 
 def _compare(

@@ -10,7 +10,7 @@ from ormcache.errors import ConfigurationError
 
 from .attached import Attached, attached_to
 from .connection import CachingConnection, CachingOptionEngine
-from .targets import SyncSessions, sync_engine, sync_sessions
+from .targets import SyncSessions, engines_of, sync_engine, sync_sessions
 from .writes import DialectHooks
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ormcache.cache import Cache
 
-__all__ = ["Enabled", "enable"]
+__all__ = ["Enabled", "EnabledSession", "enable"]
 
 _WANTED = (
     "a Session class or object, a sessionmaker, a scoped_session, an Engine, or the asynchronous "
@@ -108,9 +108,8 @@ class EnabledSession:
         self._sessions = sessions
         self._engines: dict[int, EnabledEngine] = {}
         try:
-            for bind in sessions.binds:
-                if (engine := sync_engine(getattr(bind, "engine", bind))) is not None:
-                    self._attach(engine)
+            for engine in engines_of(target):
+                self._attach(engine)
         except BaseException:
             self._forget()
             raise

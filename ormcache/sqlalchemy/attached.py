@@ -270,11 +270,12 @@ class Attached:
                 return None
             catalog = self._load(state, connection)
         any_schema = state.session.unknown is not None or "search_path" in state.session.settings
-        version = (self.cache.policies().generation, schema.identity, catalog, any_schema)
+        version = (self.cache.policies().generation, schema.identity, any_schema)
         plans = self._text_plans if compiled is None else self._plans.setdefault(compiled, {})
         key = (sql if compiled is None else _translation(options), options_key(ours))
         known = plans.get(key)
-        if known is not None and known[0] == version:
+        # Not an equal catalog: what a read fills must have been planned by the one relied on.
+        if known is not None and known[0] == version and known[1].catalog is catalog:
             return known[1]
         made = self._make(sql, compiled, ours, schema.identity, catalog, any_schema)
         if len(plans) >= _PLANS_PER_TEXT:

@@ -10,20 +10,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import util
+from sqlalchemy import exc, util
+from sqlalchemy.util import concurrency
 
 from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy.engine import Dialect
+
     from ormcache.cache import Cache
     from ormcache.model import Fetched, Intent, Scope
 
-__all__ = ["AwaitedStore"]
+__all__ = ["AwaitedStore", "require_greenlet"]
 
 # Its name before SQLAlchemy 2.1 is going to be withdrawn.
 _await: Any = getattr(util, "await_", None) or util.await_only
+
+
+def require_greenlet(dialect: Dialect) -> None:
+    """
+    Raise what SQLAlchemy raises where a connection of *dialect* cannot be waited for.
+
+    Before one is taken from the pool: it could not be given back either.
+    """
+    if dialect.is_async and not concurrency.in_greenlet():
+        msg = (
+            "a database connection of an async engine is needed here, outside of what SQLAlchemy "
+            "awaits; in an AsyncSession: await session.run_sync(...)"
+        )
+        raise exc.MissingGreenlet(msg)
 
 
 class AwaitedStore:

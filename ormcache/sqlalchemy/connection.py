@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine.base import OptionEngine
 
 from .attached import attached_to
+from .bridge import require_greenlet
 from .connectionstate import ConnectionState
 from .execution import may_be_cached, may_be_read
 from .reads import answer_read
@@ -180,6 +181,7 @@ CachingOptionEngine._option_cls = CachingOptionEngine
 
 
 def _checkout(engine: Engine) -> PoolProxiedConnection:
+    require_greenlet(engine.dialect)
     try:
         return engine.raw_connection()
     except engine.dialect.loaded_dbapi.Error as err:

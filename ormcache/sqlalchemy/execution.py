@@ -48,7 +48,8 @@ def database_wanted(context: DefaultExecutionContext) -> str | None:
     Return what asks for the database's own answer, or None.
     """
     options = context.execution_options
-    if _streams(options):
+    # By this execution's option, or by the engine's `server_side_cursors`.
+    if _streams(options) or context._is_server_side:
         return "streamed rows"
     if options.get("populate_existing"):
         return "populate_existing"

@@ -17,7 +17,7 @@ from ormcache.fingerprint import digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy.engine import Dialect, Engine
+    from sqlalchemy.engine import Engine
 
 __all__ = ["Identity", "establish_identity", "has_own_creator"]
 
@@ -56,6 +56,15 @@ _MYSQL_VARIABLES = (
     ("read_only", "super_read_only", "transaction_isolation", "tx_isolation"),
 )
 
+# Arguments of the drivers' `connect` that change what they make of a value.
+_CONVERTING = frozenset(
+    """
+    connection_class connection_factory context conv converter_class converter_str_fallback
+    cursor_class cursor_cls cursor_factory cursorclass detect_types factory raw record_class
+    row_factory use_unicode
+    """.split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -83,27 +92,27 @@ def establish_identity(
     """
     name = engine.dialect.name
     if name == "postgresql":
-        return _postgresql(engine.dialect, query)
+        return _postgresql(engine, query)
     if name in ("mysql", "mariadb"):
-        return _mysql(engine.dialect, query)
+        return _mysql(engine, query)
     if name == "sqlite":
         return _sqlite(engine, query)
     database = digest((name, str(engine.url)))[:16]
     return Identity(database, "", "", problem=f"the {name} dialect is not supported")
 
 
-def _postgresql(dialect: Dialect, query: Callable[[str], Sequence[tuple[Any, ...]]]) -> Identity:
+def _postgresql(engine: Engine, query: Callable[[str], Sequence[tuple[Any, ...]]]) -> Identity:
     name, oid, system, user, login, standby, isolation, settings = query(_POSTGRESQL)[0]
     return Identity(
         database=digest(("postgresql", str(system), str(oid), str(name)))[:16],
-        session=digest((str(user), str(login), str(settings), _driver(dialect))),
+        session=digest((str(user), str(login), str(settings), _driver(engine))),
         isolation=_level(isolation),
         # A standby replays with a delay: it would fill the cache with rows older than the tokens.
         problem="the server is a standby" if standby else None,
     )
 
 
-def _mysql(dialect: Dialect, query: Callable[[str], Sequence[tuple[Any, ...]]]) -> Identity:
+def _mysql(engine: Engine, query: Callable[[str], Sequence[tuple[Any, ...]]]) -> Identity:
     wanted = ", ".join(f"'{name}'" for group in _MYSQL_VARIABLES for name in group)
     rows = query(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({wanted})")
     said = {_text(name).lower(): _text(value) for name, value in rows}
@@ -113,7 +122,7 @@ def _mysql(dialect: Dialect, query: Callable[[str], Sequence[tuple[Any, ...]]]) 
     return Identity(
         # Databases of one server share their scopes: a statement may name several of them.
         database=digest(("mysql", *server))[:16],
-        session=digest((_text(database), _text(user), *session, _driver(dialect))),
+        session=digest((_text(database), _text(user), *session, _driver(engine))),
         isolation=_level(said.get("transaction_isolation") or said.get("tx_isolation") or ""),
         problem="the server is read-only, as a replica is" if read_only else None,
     )
@@ -121,7 +130,7 @@ def _mysql(dialect: Dialect, query: Callable[[str], Sequence[tuple[Any, ...]]]) 
 
 def _sqlite(engine: Engine, query: Callable[[str], Sequence[tuple[Any, ...]]]) -> Identity:
     files = {schema: file for _, schema, file in query("PRAGMA database_list")}
-    session = digest((_driver(engine.dialect),))
+    session = digest((_driver(engine),))
     attached = sorted(set(files) - {"main", "temp"})
     path = files.get("main")
     if not path:
@@ -148,11 +157,35 @@ def has_own_creator(engine: Engine) -> bool:
     return getattr(creator, "__module__", "") != "sqlalchemy.engine.create"
 
 
-def _driver(dialect: Dialect) -> str:
+def _driver(engine: Engine) -> str:
     # Drivers return different types for the same column; so may a JSON deserializer.
-    loads = getattr(dialect, "_json_deserializer", None)
-    named = f"{getattr(loads, '__module__', '')}.{getattr(loads, '__qualname__', '')}"
-    return f"{dialect.name}+{dialect.driver}/{named}"
+    dialect = engine.dialect
+    loads = _named(getattr(dialect, "_json_deserializer", None))
+    return f"{dialect.name}+{dialect.driver}/{loads}/{_conversions(engine)}"
+
+
+def _conversions(engine: Engine) -> str:
+    """
+    Return what the URL and `connect_args` tell the driver about the types of values.
+    """
+    creator: Any = engine.pool._creator
+    if has_own_creator(engine):
+        return ""
+    cells = dict(zip(creator.__code__.co_freevars, creator.__closure__ or (), strict=True))
+    told = cells["cparams"].cell_contents if "cparams" in cells else {}
+    return repr([(name, _named(told[name])) for name in sorted(_CONVERTING & told.keys())])
+
+
+def _named(value: Any) -> str:
+    """
+    Return a text that is the same for the same setting in another process.
+    """
+    if isinstance(value, dict):
+        return repr(sorted((_named(key), _named(each)) for key, each in value.items()))
+    if value is None or isinstance(value, (int, str)):
+        return repr(value)
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _level(said: str) -> str:
@@ -160,4 +193,6 @@ def _level(said: str) -> str:
 
 
 def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else "" if value is None else str(value)
+    if isinstance(value, (bytes, bytearray)):
+        return value.decode()
+    return "" if value is None else str(value)

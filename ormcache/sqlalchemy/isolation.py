@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ormcache.freshness import Snapshot
 
+from .sessionstate import Local
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.pool import PoolProxiedConnection
@@ -17,7 +19,15 @@ if TYPE_CHECKING:
     from .attached import Attached
     from .connectionstate import ConnectionState
 
-__all__ = ["Level", "autocommits", "begins_nothing", "level_of", "none_open", "reads_snapshot"]
+__all__ = [
+    "Level",
+    "autocommits",
+    "begins_nothing",
+    "level_of",
+    "meaning_of_local",
+    "none_open",
+    "reads_snapshot",
+]
 
 _BEGINS_IN_SQLITE = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
@@ -93,6 +103,15 @@ def autocommits(connection: Connection, state: ConnectionState) -> bool:
     if connection.dialect.driver == "mysqlconnector" and dbapi.in_transaction:
         return False  # its `autocommit` asks the server
     return getattr(dbapi, "autocommit", False) is True
+
+
+def meaning_of_local(connection: Connection, state: ConnectionState) -> Local:
+    """
+    Return how long a setting holds that is said to be LOCAL now.
+    """
+    if connection.dialect.name in ("mysql", "mariadb"):
+        return Local.SESSION
+    return Local.NOTHING if autocommits(connection, state) else Local.TRANSACTION
 
 
 def begins_nothing(connection: Connection, statement: str) -> bool:

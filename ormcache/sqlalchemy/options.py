@@ -20,9 +20,9 @@ from ormcache.policy import Policy
 from .facts import TableName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-__all__ = ["declared_tables", "options_key", "our_options", "override"]
+__all__ = ["declared_tables", "options_key", "our_options", "overridden", "override"]
 
 _KNOWN = ("ormcache", "ormcache_tables")
 
@@ -68,6 +68,17 @@ def override(policy: Policy | None, said: Any) -> Policy | None:
         )
         raise ConfigurationError(msg)
     return (policy or Policy()).override(settings)
+
+
+def overridden(said: Any) -> Collection[str]:
+    """
+    Return the names of the policy settings that an option `ormcache` of *said* makes.
+    """
+    if said is None or said is True:
+        return ()
+    if said is False or isinstance(said, Policy):
+        return Policy().settings()
+    return said if isinstance(said, Mapping) else ("ttl",)
 
 
 def declared_tables(names: Iterable[str]) -> frozenset[TableName]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .catalog import Catalog
     from .identity import Identity
 
-__all__ = ["Plan", "column_layout", "make_plan", "tables_that_count"]
+__all__ = ["Plan", "column_layout", "make_plan", "readable", "tables_that_count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def make_plan(
     """
     declared = _declared(options)
     named = tables_that_count(facts, options)
-    lacking = ", ".join(sorted(_readable(t) for t in named if policies.for_table(*t) is None))
+    lacking = ", ".join(sorted(readable(t) for t in named if policies.for_table(*t) is None))
     policy = _policy(named, policies, options.get("ormcache"))
     depends_on = declared_tables(policy.depends_on) if policy else frozenset()
     sources = _placed(named | depends_on, catalog, any_schema=any_schema)
@@ -85,7 +85,7 @@ def make_plan(
     written = _written(facts, declared, catalog, any_schema=any_schema)
     return Plan(
         facts=facts,
-        tables=tuple(sorted(_readable(t) for t in named | (facts.writes or frozenset()))),
+        tables=tuple(sorted(readable(t) for t in named | (facts.writes or frozenset()))),
         reads=reads,
         writes=frozenset({whole}) if written is None else _scopes(identity, written),
         policy=policy,
@@ -166,7 +166,7 @@ def _refusal(
     unseen = [t for t in named if not declared and catalog.resolve(t).isdisjoint(catalog.tables)]
     if unseen:
         # A temporary table, or one made by someone else since the catalog was read.
-        return Reason.STATEMENT, f"table {_readable(unseen[0])} is not in the catalog"
+        return Reason.STATEMENT, f"table {readable(unseen[0])} is not in the catalog"
     return None
 
 
@@ -225,5 +225,8 @@ def _scopes(identity: Identity, tables: Iterable[TableName]) -> frozenset[Scope]
     return frozenset(table_scope(identity.database, t.schema or "", t.name) for t in tables)
 
 
-def _readable(table: TableName) -> str:
+def readable(table: TableName) -> str:
+    """
+    Return a table's name as people write it.
+    """
     return f"{table.schema}.{table.name}" if table.schema else table.name

@@ -90,7 +90,7 @@ class Read:
             if request is not None:
                 answer = Answer(Outcome.BYPASS, *request)
                 self._count(answer)
-                if cache.watched:
+                if cache.audience:
                     self._tell(answer, 0.0, perf_counter() - begin)
             return result
         self._asked = request
@@ -100,7 +100,7 @@ class Read:
         assert self._plan is not None
         answer = run(read(request), schema.watch(perform, self._plan.catalog))
         self._count(answer)
-        if cache.watched:
+        if cache.audience:
             self._tell(answer, perform.store_seconds, perform.database_seconds)
         if answer.rows is not None:
             return self._replay(answer.rows)
@@ -264,7 +264,7 @@ class Read:
 
     def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
         plan, context, dialect = self._plan, self._context, self._attached.dialect
-        self._attached.cache.tell_read(
+        self._attached.cache.audience.hear_read(
             answer,
             statement=without_values(context.statement, dialect.name, dialect.paramstyle),
             tables=plan.tables if plan is not None else (),

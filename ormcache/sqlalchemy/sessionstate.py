@@ -9,9 +9,10 @@ followed exactly makes the connection *unknown*, and an unknown connection is no
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import Any
 
-__all__ = ["SessionState"]
+__all__ = ["Local", "SessionState"]
 
 _SET = re.compile(
     r"""\s*SET\s+(?:(?P<extent>LOCAL|SESSION)\s+)?(?P<name>[\w.@"`]+)\s*(?:=|\bTO\b)\s*(?P<value>.+?)\s*;?\s*$""",
@@ -37,6 +38,16 @@ _OF_TRANSACTION = re.compile(
 _SEVERAL = re.compile(r",\s*[\w.@]+\s*:?=")
 _SHOWN = frozenset("ALL DATABASE LOCAL ROLE SESSION TABLE TEMP TEMPORARY TRANSACTION".split())
 _PLACEHOLDER = re.compile(r"%\((?P<name>\w+)\)s|%(?P<next>s)|\$(?P<number>\d+)")
+
+
+class Local(Enum):
+    """
+    How long a setting holds that is said to be LOCAL.
+    """
+
+    TRANSACTION = "until the transaction ends"
+    SESSION = "as long as any other: to MySQL it is another word for SESSION"
+    NOTHING = "not at all, as there is no transaction"
 
 
 class SessionState:
@@ -74,11 +85,12 @@ class SessionState:
         """
         return bool(self._session or self._unknown)
 
-    def said(self, sql: str, parameters: Any) -> None:
+    def said(self, sql: str, parameters: Any, meaning: Local = Local.TRANSACTION) -> None:
         """
-        A statement that changes the session is about to be sent.
+        A statement that changes the session is about to be sent; *meaning*: that of LOCAL in it.
         """
-        if _OF_TRANSACTION.match(sql):
+        of_transaction = _OF_TRANSACTION.match(sql)
+        if of_transaction and not (of_transaction[2] and meaning is Local.SESSION):
             self._unknown_until_end = _first_words(sql)
             return
         setting = _parse(sql, parameters)
@@ -86,11 +98,12 @@ class SessionState:
             self._unknown = self._unknown or _first_words(sql)
             return
         name, value, local = setting
-        if local:
-            self._local[name] = value
-        else:
+        if not local or meaning is Local.SESSION:
             self._session[name] = value
+            self._local.pop(name, None)  # the later one is in force, whatever its extent
             self._pending = True
+        elif meaning is Local.TRANSACTION:
+            self._local[name] = value
 
     def committed(self) -> None:
         """

@@ -77,7 +77,7 @@ def facts_of(tree: exp.Expr, dialect: str) -> SqlFacts:
     targets = list(_targets(nodes))
     places = {id(table) for pair in targets for table in pair}
     tables = (node for node in nodes if isinstance(node, exp.Table) and id(node) not in places)
-    reads = frozenset(_name(each) for each in tables if _is_read(each))
+    reads = frozenset(_name(each) for each in tables if _is_read(each, dialect))
     if dialect == "sqlite":
         reads |= frozenset(_tables_after_in(nodes))
     writes: frozenset[TableName] | None = frozenset(_name(meant) for _, meant in targets)
@@ -114,9 +114,11 @@ def _is_variable(into: exp.Into) -> bool:
     return isinstance(into.this, exp.Table) and isinstance(into.this.this, exp.Parameter)
 
 
-def _is_read(table: exp.Table) -> bool:
+def _is_read(table: exp.Table, dialect: str) -> bool:
     if not isinstance(table.this, exp.Identifier):
         return False  # a function in the place of a table
+    if dialect == "mysql" and not table.db and table.this.sql().upper() == "DUAL":
+        return False  # the word for no table; a table of that name is quoted or has its schema
     if table.arg_key == "indexed" or isinstance(table.parent, exp.Into):
         return False
     return bool(table.db) or not _is_cte(table)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["SyncSessions", "sync_engine", "sync_sessions"]
+__all__ = ["SyncSessions", "engines_of", "sync_bind", "sync_engine", "sync_sessions"]
 
 _CLASS = "sync_session_class"
 
@@ -120,6 +120,36 @@ def sync_sessions(target: Any) -> SyncSessions | None:
         return SyncSessions(target, _binds_of(target.session_factory))
     library = _asyncio()
     return None if library is None else _sync_side(target, library)
+
+
+def sync_bind(bind: Any) -> Any:
+    """
+    Return the ordinary engine, connection or session behind an asynchronous one, or *bind* itself.
+    """
+    library = _asyncio()
+    if library is None:
+        return bind
+    if isinstance(bind, library.AsyncConnection):
+        return bind.sync_connection
+    if isinstance(bind, library.async_scoped_session):
+        bind = bind.registry() if bind.registry.has() else bind.session_factory
+    if isinstance(bind, library.async_sessionmaker) or (
+        isinstance(bind, type) and issubclass(bind, library.AsyncSession)
+    ):
+        bind = bind()
+    return (
+        bind.sync_session if isinstance(bind, library.AsyncSession) else sync_engine(bind) or bind
+    )
+
+
+def engines_of(target: Any) -> Iterator[Engine]:
+    """
+    Yield the engines that something to enable a cache on is known to use.
+    """
+    sessions = sync_sessions(target)
+    for bind in (target,) if sessions is None else sessions.binds:
+        if (engine := sync_engine(getattr(bind, "engine", bind))) is not None:
+            yield engine
 
 
 def _sync_side(target: Any, library: Any) -> SyncSessions | None:

@@ -16,7 +16,7 @@ from ormcache.drive import run
 from ormcache.reading import read_uncached
 
 from .facts import Kind
-from .isolation import autocommits, begins_nothing, none_open, reads_snapshot
+from .isolation import autocommits, begins_nothing, meaning_of_local, none_open, reads_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,7 +127,7 @@ class DialectHooks:
         if facts.kind is Kind.READ and not plan.writes and not facts.changes_session:
             return self._send_read(connection, state, plan, original)
         if facts.changes_session:
-            state.session.said(statement, parameters)
+            state.session.said(statement, parameters, meaning_of_local(connection, state))
             # From now on it matters which connection of the pool one gets.
             attached.varies = attached.varies or state.session.lasts
         if facts.kind is Kind.TRANSACTION:

@@ -7,11 +7,14 @@ would ever release it. Nor a thread that was to do something later.
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from typing import Protocol
 
 __all__ = ["BeginsAnew", "begin_anew_after_fork"]
+
+log = logging.getLogger("ormcache")
 
 
 class BeginsAnew(Protocol):
@@ -38,7 +41,10 @@ def begin_anew_after_fork(thing: BeginsAnew) -> None:
 
 def _after_fork() -> None:
     for thing in list(_LIVING):
-        thing.begin_anew()
+        try:
+            thing.begin_anew()
+        except Exception:  # must not leave the others as they are
+            log.exception("ormcache: %r does not begin anew after a fork", thing)
 
 
 if hasattr(os, "register_at_fork"):

@@ -92,16 +92,14 @@ class MemoryStore:
         # An open intent loses its lease here. What is read meanwhile is kept under a token created
         # after this, and the settle, which comes after the commit, replaces that one, too.
         with self._lock:
-            self._entries.clear()
-            self._bytes = 0
-            self._scopes.clear()
+            self._empty()
 
     def begin_anew(self) -> None:
         """
         In a forked child: start empty, as the parent's invalidations do not arrive here.
         """
         self._lock = threading.Lock()
-        self.clear()
+        self._empty()
 
     def info(self) -> dict[str, str]:
         with self._lock:
@@ -140,6 +138,11 @@ class MemoryStore:
             return None
         self._entries.move_to_end(key)
         return kept.entry
+
+    def _empty(self) -> None:
+        self._entries.clear()
+        self._bytes = 0
+        self._scopes.clear()
 
     def _forget(self, key: str) -> None:
         kept = self._entries.pop(key, None)

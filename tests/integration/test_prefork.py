@@ -1,15 +1,12 @@
 """
-Servers that fork after the application was loaded, and servers with threads.
+Servers that fork after the application was loaded.
 
 The Flask example on PostgreSQL, and a way to see which process answered over which connections.
 """
 
 import os
-import re
 import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +16,8 @@ from ormcache.testing.servers import Server
 from tests.integration.serving import Reply, Site, copy_examples, serving
 from tests.integration.test_examples import LINES
 
-FLASK, GUNICORN = (line for line in LINES if "flask_sqlalchemy_app" in line)
-READERS, WRITES = 4, 40
+(GUNICORN,) = (line for line in LINES if "--preload" in line)
+PROBED = GUNICORN.replace("flask_sqlalchemy_app", "probe")
 
 PROBE = """
 import os
@@ -69,10 +66,6 @@ def where(postgres_server: Server, redis_server: Server) -> dict[str, str]:
     }
 
 
-def probed(line: str) -> str:
-    return line.replace("flask_sqlalchemy_app", "probe")
-
-
 def worker_of(reply: Reply) -> int:
     return int(reply.headers["X-Worker"])
 
@@ -98,7 +91,7 @@ def workers(site: Site) -> tuple[int, int]:
 def test_workers_forked_from_one_cache_serve_each_others_entries_and_see_each_others_writes(
     folder: Path, where: dict[str, str]
 ):
-    with serving(probed(GUNICORN), folder, **where) as shop:
+    with serving(PROBED, folder, **where) as shop:
         one, two = workers(shop)
         assert one != two
         with stopped(two):
@@ -117,7 +110,7 @@ def test_workers_forked_from_one_cache_serve_each_others_entries_and_see_each_ot
 
 
 def test_no_connection_is_shared_between_processes(folder: Path, where: dict[str, str]):
-    with serving(probed(GUNICORN), folder, **where) as shop:
+    with serving(PROBED, folder, **where) as shop:
         one, two = workers(shop)
         seen = []
         for other in (one, two):
@@ -130,41 +123,3 @@ def test_no_connection_is_shared_between_processes(folder: Path, where: dict[str
         everybody = [*first["parents"], *first["store"], *second["store"]]
         assert len(set(everybody)) == len(everybody)
         assert first["database"] != second["database"]
-
-
-@pytest.mark.parametrize("line", [FLASK, GUNICORN])
-def test_threads_never_read_an_old_row_and_have_their_own_reports(
-    line: str, folder: Path, where: dict[str, str]
-):
-    committed = 0
-    done = threading.Event()
-
-    def write(shop: Site) -> None:
-        nonlocal committed
-        try:
-            for number in range(1, WRITES + 1):
-                assert shop.put("/products/1", stock=number).status == 200
-                committed = number
-        finally:
-            done.set()
-
-    def read(shop: Site) -> list[str]:
-        reports = []
-        while not done.is_set():
-            before = committed
-            reply = shop.get("/products/1")
-            assert reply.content["stock"] >= before
-            reports.append(reply.report)
-        return reports
-
-    with serving(probed(line), folder, **where) as shop, ThreadPoolExecutor(READERS + 1) as pool:
-        shop.put("/products/1", stock=0)
-        readers = [pool.submit(read, shop) for _ in range(READERS)]
-        pool.submit(write, shop).result()
-        reports = [report for reader in readers for report in reader.result()]
-        assert shop.get("/products/1").content["stock"] == WRITES
-        shop.get("/products/1")
-        assert shop.get("/products/1").report == 'ormcache; hit; detail="hit=1"'
-    one_read = re.compile(r'ormcache; .*detail="(hit|miss|stale|bypass)=1( \w+=1)?"')
-    assert [report for report in reports if not one_read.fullmatch(report)] == []
-    assert len(reports) >= READERS

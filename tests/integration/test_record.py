@@ -103,7 +103,7 @@ def test_a_block_that_raises_ends_too(app: App):
     app.cache.unobserve(app.log)
     with pytest.raises(LookupError):
         fail()
-    assert not app.cache.watched
+    assert not app.cache.audience
 
 
 def test_two_caches_record_apart(app: App, other: App):
@@ -178,11 +178,11 @@ def test_only_tasks_started_inside_the_block_are_recorded(app: App):
 
 def test_nobody_else_builds_events_for_a_recording(app: App):
     app.cache.unobserve(app.log)
-    assert not app.cache.watched
+    assert not app.cache.audience
     with app.cache.record():
-        assert app.cache.watched
-        assert not contextvars.Context().run(lambda: app.cache.watched)
-    assert not app.cache.watched
+        assert app.cache.audience
+        assert not contextvars.Context().run(lambda: bool(app.cache.audience))
+    assert not app.cache.audience
 
 
 def test_the_block_may_end_in_a_copy_of_its_context(app: App):

@@ -3,13 +3,14 @@ A schema that changes while others read: what a read depends on is that of the s
 for.
 """
 
-from sqlalchemy import column, select, table, text
+from sqlalchemy import Column, Integer, MetaData, Table, column, select, table, text
 
-from ormcache import Policy
+from ormcache import Outcome, Policy
 from tests.fixtures.apps import App, MakeApp
 from tests.integration.conformance.gaps import at
 from tests.shop import Category, Customer
 
+NOTES = Table("notes", MetaData(), Column("id", Integer, primary_key=True))
 SHOWN = table("shown", column("name"))
 
 
@@ -52,3 +53,19 @@ def test_a_read_that_was_planned_before_the_schema_changed_stores_nothing(make_a
         session.commit()
     assert shown(other) == ["new"]
     assert shown(app) == ["new"]
+
+
+def test_a_table_that_was_dropped_and_made_again_is_cached_again(make_app: MakeApp):
+    app = make_app(default=Policy())
+
+    def read() -> Outcome:
+        with app.Session() as session:
+            session.scalars(select(NOTES.c.id)).all()
+        return app.log.last().outcome
+
+    for _ in range(2):
+        NOTES.create(app.engine)
+        read()
+        assert read() is Outcome.HIT
+        NOTES.drop(app.engine)
+        read_something(app)  # and has read the catalog without it

@@ -5,7 +5,7 @@ A cached read is what the database would have returned, and costs no connection.
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, true
 from sqlalchemy.orm import joinedload, selectinload
 
 from ormcache import Outcome
@@ -76,6 +76,20 @@ def test_relationships_joins_and_text_are_hits(app: App):
     assert read() == first
     assert set(app.log.outcomes()) == {Outcome.HIT}
     assert app.sent_since() == []
+
+
+def test_whether_something_exists_is_a_hit(app: App):
+    stock(app)
+    some = select(true()).where(select(Product).where(Product.stock == 0).exists())
+    for _ in range(2):  # MySQL is sent this with FROM DUAL
+        with app.Session() as session:
+            assert session.scalar(some) == 1
+    assert app.log.outcomes() == [Outcome.MISS, Outcome.HIT]
+    with app.Session() as session:
+        session.query(Product).update({"stock": 5})
+        session.commit()
+    with app.Session() as session:
+        assert session.scalar(some) is None
 
 
 def test_commit_in_another_process_is_seen_by_the_next_read(app: App, other: App):

@@ -4,12 +4,15 @@ Never run, only type-checked: what a user writes has the types a user expects.
 
 from typing import assert_type
 
-from sqlalchemy import create_engine
+from fastapi import FastAPI
+from flask import Flask
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from ormcache import (
     Cache,
     CommitEvent,
+    Explanation,
     Outcome,
     Policy,
     ReadEvent,
@@ -19,6 +22,7 @@ from ormcache import (
 )
 from ormcache.protocols import Codec, Observer, Store
 from ormcache.stores.memory import MemoryStore
+from ormcache.web import AsgiCacheReport, WsgiCacheReport
 
 
 class Base(DeclarativeBase):
@@ -57,6 +61,10 @@ cache.policy("audit_log", Policy.never)
 cache.vary("tenant", lambda: 3)
 with cache.bypass(), cache.refresh():
     pass
+explanation = cache.explain(select(Product), bind=factory)
+assert_type(explanation, Explanation)
+assert_type(explanation.cached, bool)
+assert_type(explanation.policy, Policy | None)
 with cache.record() as log:
     assert_type(log, Recording)
 assert_type(log.reads, list[ReadEvent])
@@ -64,6 +72,12 @@ assert_type(log.commits, list[CommitEvent])
 assert_type(log.hits, int)
 assert_type(cache.counts[Outcome.HIT], int)
 codec: Codec = cache.codec
+
+asgi = FastAPI()
+asgi.add_middleware(AsgiCacheReport, cache=cache, enabled=lambda scope: bool(scope["user"]))
+wsgi = Flask("shop")
+WsgiCacheReport(wsgi.wsgi_app, cache, enabled=lambda environ: environ["REMOTE_ADDR"] == "::1")
+WsgiCacheReport(AsgiCacheReport(asgi, cache), cache)  # type: ignore[arg-type]  # the wrong kind
 
 Policy(tll=3)  # type: ignore[arg-type]  # an unknown setting is a type error, too
 cache.mode = "onn"  # type: ignore[assignment]  # and so is an unknown mode

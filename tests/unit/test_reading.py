@@ -136,6 +136,7 @@ def test_a_store_that_does_not_answer_makes_it_an_ordinary_read():
 def test_a_store_that_cannot_save_costs_only_the_entry():
     answer = play(read(request()), MISS, ROWS, DOWN).returned
     assert (answer.outcome, answer.reason, answer.stored) == (Outcome.MISS, Reason.STORE, False)
+    assert answer.detail == "the store is down"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 S1 to S3, S16, S25: somebody reads or writes in the gaps between two steps of somebody else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import redis
 from sqlalchemy import update
@@ -49,6 +52,32 @@ def test_s02_a_reader_in_an_autocommit_write_leaves_nothing_stale(
     assert name_of(other) == "new"
 
 
+def test_s02_rows_read_before_an_autocommit_write_are_not_served_after_it(
+    app: App, other: App, database: Database
+):
+    warm(app)
+    autocommit = other.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with reads_on_both_sides(app, other, database), autocommit.connect() as connection:
+        connection.execute(update(Product).where(Product.id == 1).values(name="new"))
+    assert name_of(app) == "new"
+
+
+@contextmanager
+def reads_on_both_sides(app: App, writer: App, database: Database) -> Iterator[None]:
+    """
+    The application reads once before and once after the database has the writer's change.
+    """
+
+    def read(expected: str) -> None:
+        assert name_of(app) == truth(database) == expected
+
+    with (
+        at(writer, "after announce", lambda: read("old")),
+        at(writer, "before settle", lambda: read("new")),
+    ):
+        yield
+
+
 def test_s03_rows_cached_while_a_write_is_not_committed_die_with_its_commit(app: App, other: App):
     with other.Session() as writer:
         change(writer, "new")
@@ -69,6 +98,15 @@ def test_s03_no_reader_sees_a_new_row_and_a_later_one_the_old(
         assert [name_of(app) for _ in range(2)] == [truth(database)] * 2
 
     with at(other, moment, read):
+        rename(other, "new")
+    assert name_of(app) == "new"
+
+
+def test_s03_rows_read_between_announcement_and_commit_are_not_served_after_it(
+    app: App, other: App, database: Database
+):
+    warm(app)
+    with reads_on_both_sides(app, other, database):
         rename(other, "new")
     assert name_of(app) == "new"
 
@@ -116,8 +154,9 @@ def test_s16_a_token_never_comes_back(
     with redis.Redis.from_url(redis_server.url) as client:
         for round_ in range(3):
             for writer in (app, other):
-                rename(writer, f"{round_}")
-                name_of(third)
+                name = f"{round_} by {'app' if writer is app else 'other'}"
+                rename(writer, name)
+                assert name_of(third) == name
                 (key,) = client.keys(f"ormcache:{namespace}:t:*.products")
                 seen.append(client.get(key))
     assert len(set(seen)) == len(seen) == 6

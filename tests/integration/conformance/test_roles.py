@@ -61,8 +61,9 @@ def test_s18_a_role_with_row_level_security(
             with app.Session() as session:
                 session.execute(text(how.format(role)))
                 assert ids(session) == seen
-                session.execute(text("RESET ROLE"))
+                session.execute(text("SET ROLE NONE"))
                 session.commit()
+    assert app.log.outcomes()[-2:] == [Outcome.HIT if vary else Outcome.BYPASS] * 2
 
 
 @postgresql

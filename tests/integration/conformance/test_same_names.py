@@ -108,7 +108,9 @@ def test_s18_an_engine_with_a_schema_translate_map(mapped: tuple[App, dict]):
             assert session.scalar(names()) == "theirs"
 
 
-def test_s18_a_temporary_table_hides_one_of_the_same_name(make_app: MakeApp, database: Database):
+def test_s18_a_temporary_table_hides_one_of_the_same_name(
+    make_app: MakeApp, other: App, database: Database
+):
     app = make_app(engine={"pool_size": 1, "max_overflow": 0})
     assert [name_of(app) for _ in range(2)] == ["old", "old"]
     with app.Session() as session:
@@ -118,6 +120,7 @@ def test_s18_a_temporary_table_hides_one_of_the_same_name(make_app: MakeApp, dat
         session.commit()
         assert session.scalar(names()) == "temporary"
     assert name_of(app) == "temporary"  # the pool has no other connection
+    assert name_of(other) == "old"
     with app.Session() as session:
         session.execute(text("DROP TABLE products"))
         session.commit()

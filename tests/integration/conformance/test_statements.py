@@ -214,6 +214,11 @@ CHANGES = {
         lambda c: c.execute(RAW_INSERT, [{"id": i, "name": "raw"} for i in (7, 8)])
     ),
     "driver SQL": in_core(lambda c: c.exec_driver_sql("UPDATE products SET name = 'driver'")),
+    "driver SQL without parameters": in_core(
+        lambda c: c.execution_options(no_parameters=True).exec_driver_sql(
+            "UPDATE products SET name = '100 %'"
+        )
+    ),
     "driver SQL behind a comment": in_core(
         lambda c: c.exec_driver_sql(
             "/* nightly */ UPDATE products SET name = 'x' WHERE id IN (SELECT id FROM categories)"

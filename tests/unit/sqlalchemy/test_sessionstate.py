@@ -4,14 +4,14 @@ What a connection was told is followed exactly, or the connection is not cached.
 
 import pytest
 
-from ormcache.sqlalchemy.sessionstate import SessionState
+from ormcache.sqlalchemy.sessionstate import Local, SessionState
 
 
-def said(*statements: str | tuple) -> SessionState:
+def said(*statements: str | tuple, meaning: Local = Local.TRANSACTION) -> SessionState:
     state = SessionState()
     for statement in statements:
         sql, parameters = statement if isinstance(statement, tuple) else (statement, None)
-        state.said(sql, parameters)
+        state.said(sql, parameters, meaning)
     return state
 
 
@@ -79,6 +79,27 @@ def test_local_settings_end_with_the_transaction():
     state = said("SET LOCAL a.b = 1", "SET c.d = 2")
     state.committed()
     assert state.settings == {"c.d": "2"}
+
+
+def test_a_later_setting_is_in_force_whatever_its_extent():
+    assert said("SET LOCAL a.b = 1", "SET a.b = 2").settings == {"a.b": "2"}
+    assert said("SET a.b = 2", "SET LOCAL a.b = 1").settings == {"a.b": "1"}
+
+
+@pytest.mark.parametrize(
+    ("meaning", "settings"), [(Local.SESSION, {"a.b": "1"}), (Local.NOTHING, {})]
+)
+def test_local_means_something_else_elsewhere(meaning: Local, settings: dict):
+    state = said("SET LOCAL a.b = 1", meaning=meaning)
+    assert state.settings == settings
+    state.committed()
+    assert state.settings == settings
+
+
+def test_an_isolation_level_that_mysql_takes_for_the_sessions_is_unknown_for_good():
+    state = said("SET LOCAL TRANSACTION READ ONLY", meaning=Local.SESSION)
+    state.committed()
+    assert state.unknown is not None
 
 
 def test_a_rolled_back_setting_is_unknown():

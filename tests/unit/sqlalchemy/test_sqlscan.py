@@ -30,6 +30,21 @@ def test_every_paramstyle_is_understood(paramstyle: str, dialect: str, sql: str)
     assert analyze(sql, dialect, paramstyle) == READ_A
 
 
+@pytest.mark.parametrize(
+    ("paramstyle", "dialect", "sql"),
+    [
+        ("pyformat", "postgresql", 'SELECT x FROM "a%%b" WHERE x = %(x)s'),
+        ("format", "mysql", "SELECT x FROM `a%%b`"),
+        ("numeric_dollar", "postgresql", 'SELECT x FROM "a%b" WHERE x = $1'),
+        ("qmark", "sqlite", 'SELECT x FROM "a%b" WHERE x = ?'),
+    ],
+)
+def test_a_name_with_a_percent_sign_is_the_database_s_name(
+    paramstyle: str, dialect: str, sql: str
+) -> None:
+    assert analyze(sql, dialect, paramstyle).reads == {TableName(None, "a%b")}
+
+
 def test_a_long_list_of_values_is_like_a_short_one() -> None:
     many = ", ".join(f"(%(a{i})s, %(b{i})s::INTEGER, %(c{i})s)" for i in range(5_000))
     assert analyze(f"INSERT INTO a VALUES {many}", "postgresql", "pyformat") == WRITE_A

@@ -278,6 +278,8 @@ MYSQL = [
     ("SELECT * FROM a WHERE x = %(x)s", read("a")),
     ("SELECT 'it\\'s; DELETE FROM b' FROM a # DELETE FROM c", read("a")),
     ("SELECT 5--1 FROM a", read("a")),
+    ("SELECT 1 FROM DUAL d WHERE EXISTS (SELECT * FROM a)", read("a")),
+    ("SELECT 1 FROM `dual`, x.dual, a", read("a dual x.dual")),
     ('SELECT "x" FROM a', read("a")),
     (
         (
