@@ -4,12 +4,18 @@ A cached read is what the database would have returned, and costs no connection.
 
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import func, select, text, true
 from sqlalchemy.orm import joinedload, selectinload
 
 from ormcache import Outcome
 from tests.fixtures.apps import App
+from tests.fixtures.ways import SESSION, go_every_way
 from tests.shop import Category, Product
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    go_every_way(metafunc, SESSION)
 
 
 def stock(app: App) -> None:
