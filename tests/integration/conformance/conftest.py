@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import create_engine, insert, make_url, text
 
 from ormcache.testing import servers
 from tests.fixtures.apps import Database
@@ -85,6 +85,59 @@ def neighbour(database: Database, tmp_path: Path) -> Database:
     other = replace(database, url=url)
     fill_with_theirs(other)
     return other
+
+
+# Only a server of ours can be had a second time.
+OURS = tuple(source for source in servers.SOURCES if source != "environment")
+
+
+@pytest.fixture(scope="session")
+def second_postgres() -> Iterator[servers.Server]:
+    with servers.postgres(sources=OURS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def second_mysql() -> Iterator[servers.Server]:
+    with servers.mysql(sources=OURS) as server:
+        yield server
+
+
+@pytest.fixture
+def twin(database: Database, request: pytest.FixtureRequest) -> Database:
+    """
+    Another server's database of the same name, with the same tables. Not for SQLite.
+    """
+    product = {"postgresql": "postgres", "mariadb": "mysql"}[database.name]
+    server: servers.Server = request.getfixturevalue(f"second_{product}")
+    url = make_url(database.url)
+    name = url.database
+    assert name is not None
+    created = make_url(server.create_database(name)).set(drivername=url.drivername)
+    other = replace(database, url=created.render_as_string(hide_password=False))
+    if database.name == "postgresql":
+        give_it_the_same_number(database, server, name)
+    fill_with_theirs(other)
+    return other
+
+
+def give_it_the_same_number(database: Database, server: servers.Server, name: str) -> None:
+    """
+    Make the database anew under the number of the first, as new servers count from the same one.
+    """
+    first = database.plain_engine()
+    with first.connect() as connection:
+        number = connection.scalar(
+            text("SELECT oid FROM pg_database WHERE datname = :n"), {"n": name}
+        )
+    first.dispose()
+    second = create_engine(
+        make_url(server.url).set(drivername=first.url.drivername), isolation_level="AUTOCOMMIT"
+    )
+    with second.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} OID = {number}"))
+    second.dispose()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ S18, continued: the same SQL text under another role, another user, or other set
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import String, cast, event, exc, select, text
@@ -113,6 +114,60 @@ def test_s18_a_user_who_was_only_meant_to_be_another(make_app: MakeApp, roles: t
             assert session.scalar(statement) == "tea"
     with forbidden.Session() as session, pytest.raises(exc.ProgrammingError, match="denied"):
         session.scalar(statement)
+
+
+@pytest.fixture
+def limited(database: Database) -> Iterator[Database]:
+    """
+    The same database as a user who may read the keys of the categories, and with a role all of
+    them. MariaDB only.
+    """
+    user, role = "ormcache_limited", "ormcache_reader"
+    engine = database.plain_engine()
+    with engine.begin() as connection:
+        run = connection.exec_driver_sql
+        run(f"CREATE USER {user} IDENTIFIED BY '{user}'")
+        run(f"CREATE ROLE {role}")
+        run(f"GRANT SELECT (id) ON categories TO {user}")
+        run(f"GRANT SELECT ON categories TO {role}")
+        run(f"GRANT {role} TO {user}")
+    url = engine.url.set(username=user, password=user)
+    yield replace(database, url=url.render_as_string(hide_password=False))
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+        connection.exec_driver_sql(f"DROP USER {user}")
+    engine.dispose()
+
+
+@mariadb
+def test_s18_a_user_who_may_not_read_a_column_gets_no_cached_rows_of_it(
+    make_app: MakeApp, limited: Database
+):
+    allowed, forbidden = make_app(), make_app(database=limited)
+    statement = select(Category.name).where(Category.id == 1)
+    for _ in range(2):
+        with allowed.Session() as session:
+            assert session.scalar(statement) == "tea"
+        with forbidden.Session() as session, pytest.raises(exc.DBAPIError, match="denied"):
+            session.scalar(statement)
+    assert allowed.log.outcomes()[-1] is Outcome.HIT
+
+
+@mariadb
+@pytest.mark.parametrize("vary", [(), ("role",)], ids=["without vary", "with vary"])
+def test_s18_a_role_that_may_read_more(make_app: MakeApp, limited: Database, vary: tuple[str, ...]):
+    app = make_app(database=limited)
+    app.cache.policy("categories", ttl=300, vary=vary)
+    statement = select(Category.name).where(Category.id == 1)
+    for outcome in (Outcome.MISS, Outcome.HIT):
+        with app.Session() as session:
+            session.execute(text("SET ROLE ormcache_reader"))
+            assert session.scalar(statement) == "tea"
+            assert app.log.last().outcome is (outcome if vary else Outcome.BYPASS)
+            session.execute(text("SET ROLE NONE"))
+            with pytest.raises(exc.DBAPIError, match="denied"):
+                session.scalar(statement)
+            session.commit()
 
 
 @postgresql

@@ -3,7 +3,7 @@ S18, continued: names that lead elsewhere, and parameters that are equal and not
 """
 
 import pytest
-from sqlalchemy import event, select, text, update
+from sqlalchemy import NullPool, event, select, text, update
 
 from ormcache import Outcome
 from tests.fixtures.apps import App, Database, MakeApp
@@ -11,9 +11,11 @@ from tests.integration.conformance.steps import (
     change,
     name_of,
     names,
+    rename,
     say,
     set_options,
     truth,
+    warm,
 )
 from tests.shop import Product
 
@@ -106,6 +108,44 @@ def test_s18_an_engine_with_a_schema_translate_map(mapped: tuple[App, dict]):
         assert name_of(app) == "old"
         with app.Session(bind=elsewhere) as session:
             assert session.scalar(names()) == "theirs"
+
+
+@pytest.mark.databases("sqlite")
+def test_s18_an_attached_database_that_its_own_application_writes(
+    make_app: MakeApp, mapped: tuple[App, dict], neighbour: Database
+):
+    app, translation = mapped
+    theirs = make_app(database=neighbour)
+    statement = names().execution_options(schema_translate_map=translation)
+    for name in ("theirs", "changed", "changed again"):
+        rename(theirs, name)
+        for _ in range(2):
+            with app.Session() as session:
+                assert session.scalar(statement) == name
+
+
+# In SQLite no name of the main database can lead elsewhere.
+@pytest.mark.databases("postgresql", "mariadb")
+def test_s18_a_connection_whose_names_lead_elsewhere_than_those_before(
+    make_app: MakeApp, other: App, database: Database, elsewhere: str
+):
+    app = make_app(engine={"poolclass": NullPool})
+    ours = OURS[database.name]
+    place = [ours]
+    move = {"postgresql": "SET search_path TO {}", "mariadb": "USE {}"}[database.name]
+
+    def lead(connection, _record) -> None:
+        say(connection, move.format(place[0]))
+        connection.commit()
+
+    event.listen(app.engine, "connect", lead)
+    warm(app)
+    place[0] = elsewhere
+    assert name_of(app, 2) is None  # planned before there was a connection
+    assert name_of(app) == "theirs"
+    place[0] = ours
+    assert name_of(app, 2) == name_of(other, 2) == "old"
+    assert name_of(app) == name_of(other) == "old"
 
 
 def test_s18_a_temporary_table_hides_one_of_the_same_name(

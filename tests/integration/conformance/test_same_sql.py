@@ -37,6 +37,17 @@ def test_s18_two_databases_behind_two_urls(make_app: MakeApp, neighbour: Databas
     assert [name_of(ours), name_of(theirs)] == ["old", "changed"]
 
 
+# SQLite has no servers.
+@pytest.mark.databases("postgresql", "mariadb")
+def test_s18_two_servers_with_a_database_of_the_same_name(make_app: MakeApp, twin: Database):
+    ours, theirs = make_app(), make_app(database=twin)
+    for _ in range(3):
+        assert [name_of(ours), name_of(theirs)] == ["old", "theirs"]
+    assert ours.log.outcomes()[-1] is theirs.log.outcomes()[-1] is Outcome.HIT
+    rename(theirs, "changed")
+    assert [name_of(ours), name_of(theirs)] == ["old", "changed"]
+
+
 @sqlite
 def test_s18_every_database_in_memory_is_another_one(make_app: MakeApp, database: Database):
     apps = [make_app(database=replace(database, url="sqlite://")) for _ in range(2)]
