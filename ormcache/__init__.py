@@ -10,7 +10,7 @@ Query results cached inside SQLAlchemy, fresh after every commit.
 The map of the package:
 
     errors, model, protocols, events     the words
-    policy, settings                     what the user asked for
+    policy, rulebook, settings           what the user asked for
     reading, freshness, entry            the life of a read
     writing, touched                     the life of a write
     fingerprint                          when two reads are the same read

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from collections import Counter
 from contextvars import ContextVar
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
@@ -20,8 +18,8 @@ from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
 from .model import Outcome, Reason
-from .policy import Policies, Policy, is_pattern
-from .settings import PolicyFile, WatchedPolicyFile
+from .policy import Policy
+from .rulebook import Rulebook
 from .writing import commit
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from .explanation import Explanation
     from .model import Scope
+    from .policy import Policies
     from .protocols import AsyncStore, Codec, Observer, Store
     from .recording import Recording
 
@@ -97,19 +96,12 @@ class Cache:
         self.reasons: Counter[Reason] = Counter()
         """The same by reason: of bypasses, and of misses that left nothing behind."""
         self.mode = mode
-        self._policies = Policies(default)
-        self._default = default
-        self._file = WatchedPolicyFile(policy_file) if policy_file is not None else None
-        self._registry_seen = -1
+        self._rules = Rulebook(default, policy_file)
         self._vary: dict[str, Callable[[], object]] = {}
         self._bypass: ContextVar[bool] = ContextVar("ormcache_bypass", default=False)
         self._refresh: ContextVar[bool] = ContextVar("ormcache_refresh", default=False)
         self._enabled: list[Any] = []
-        self._models: Any = None
-        """What knows the mapped classes, once this is enabled on something that has any."""
         self._store_failing = False
-        if self._file is not None:
-            self._adopt(self._file.read())
 
     @classmethod
     def from_url(
@@ -183,11 +175,10 @@ class Cache:
         """
         from .sqlalchemy import enable, models
 
-        self._models = models
         if any(enabled.target is target for enabled in self._enabled):
             return
-        self._check_names(*self._policies.by_name, *self._policies.from_file)
-        self.policies()  # a model's wrong policy is told now
+        self._rules.models = models
+        self._rules.check()
         self._enabled.append(enable(self, target))
 
     def disable(self, target: object) -> None:
@@ -220,9 +211,7 @@ class Cache:
             raise ConfigurationError(msg)
         made = policy or Policy(**settings)
         table = target if isinstance(target, str) else _table_of(target)
-        if self._enabled:  # before that, models may not have been imported yet
-            self._check_names(table.casefold())
-        self._policies.set(self._policies.by_name, table, made)
+        self._rules.set(table, made)
 
     def explain(
         self, statement: object, parameters: object = None, *, bind: object = None
@@ -280,13 +269,7 @@ class Cache:
         """
         Return the policies in force: looks for changed models and a changed policy file.
         """
-        if self._file is not None and (content := self._file.changed()) is not None:
-            self._adopt(content)
-        models = self._models
-        if models is not None and (size := models.registry_size()) != self._registry_seen:
-            self._registry_seen = size
-            self._policies.replace(self._policies.by_model, models.model_policies())
-        return self._policies
+        return self._rules.in_force()
 
     # -- blocks ------------------------------------------------------------------------------
 
@@ -479,20 +462,6 @@ class Cache:
             self._store_failing = True
             log.warning("ormcache: the store does not answer; the database does, %r", self.store)
 
-    # -- settings ----------------------------------------------------------------------------
-
-    def _check_names(self, *tables: str) -> None:
-        known = self._models.known_tables()
-        if not known:
-            return  # no model at all: an application of plain SQL
-        for table in tables:
-            if not (_is_known(table, known) or _may_be_a_collection(table, known)):
-                raise ConfigurationError.unknown("table in a policy", table, known)
-
-    def _adopt(self, content: PolicyFile) -> None:
-        self._policies.default = content.default or self._default
-        self._policies.replace(self._policies.from_file, content.tables)
-
 
 _SETTINGS = frozenset(
     {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
@@ -503,20 +472,6 @@ def _table_of(target: object) -> str:
     from .sqlalchemy.models import policy_name
 
     return policy_name(target)
-
-
-def _is_known(table: str, known: set[str]) -> bool:
-    return table in known or (is_pattern(table) and any(fnmatchcase(name, table) for name in known))
-
-
-def _may_be_a_collection(name: str, known: set[str]) -> bool:
-    """
-    Return whether a name that no metadata knows is one of MongoDB's, in an application that has
-    both: `database.collection`, where no schema is called like the database.
-    """
-    database, dot, _ = name.partition(".")
-    schemas = {table.partition(".")[0] for table in known if "." in table}
-    return bool(dot) and database not in schemas and "pymongo" in sys.modules
 
 
 def _asynchronous(store: Store) -> AsyncStore | None:
