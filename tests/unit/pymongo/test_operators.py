@@ -9,7 +9,7 @@ from ormcache.pymongo.operators import volatile_part
 
 CONSTANT = [
     {},
-    {"a": 1, "b": {"$gt": 1, "$lt": ObjectId()}},
+    {"a": 1, "b": {"$gt": 1, "$lt": ObjectId("6b05e93b71e28fb1fd73265b")}},
     {"$or": [{"a": None}, {"b": {"$elemMatch": {"c": {"$in": (1, 2)}}}}]},
     {"$expr": {"$eq": ["$a", "$$ROOT.b"]}},
     {"x": {"$map": {"input": "$a", "as": "item", "in": "$$item.b"}}},

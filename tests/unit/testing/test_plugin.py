@@ -39,7 +39,7 @@ def test_fails(ormcache_record):
 
 
 def test_recorded_nothing_after_its_end(ormcache_record):
-    assert not cache.watched
+    assert not cache.audience
 """
 
 STANDS_ALONE = """
