@@ -1,6 +1,8 @@
 # Everything a developer runs. `make` alone lists the commands; each creates what it needs.
 
 PYTHON ?= python3
+# How many processes share the tests; each has servers of its own.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check clean
@@ -11,11 +13,16 @@ help: ## list the commands
 demo: .venv/.installed ## real flights on PostgreSQL and Valkey, uncached and cached side by side
 	.venv/bin/ormcache demo
 
+# What SQLAlchemy has no part in is not repeated on its second version.
+WITHOUT_SQLALCHEMY = $(wildcard tests/integration/conformance_mongo tests/integration/test_*mongo* \
+  tests/integration/test_servers* tests/integration/test_store_outage.py tests/properties/*mongo* \
+  tests/properties/test_rows* tests/integration/test_stored_bytes.py)
+
 test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, those that meet SQLAlchemy on 2.0 too
 	@echo "==> 1 of 2: the whole suite, SQLAlchemy 2.1"
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n $(WORKERS)
 	@echo "==> 2 of 2: what meets SQLAlchemy and its servers, SQLAlchemy 2.0"
-	.venv-sa20/bin/python -m pytest tests/integration tests/contracts tests/properties
+	.venv-sa20/bin/python -m pytest -n $(WORKERS) tests/integration tests/properties $(addprefix --ignore=,$(WITHOUT_SQLALCHEMY))
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check
