@@ -33,6 +33,7 @@ class ConnectionState:
         "session",
         "snapshot",
         "touched",
+        "unsure",
         "xid",
     )
 
@@ -50,6 +51,8 @@ class ConnectionState:
         """Whether a commit is under way, within which a dialect may commit or roll back again."""
         self.manual = False
         """Whether a BEGIN was sent as SQL: then autocommit does not commit each statement."""
+        self.unsure = False
+        """Whether a failure may have ended the transaction that was begun by hand."""
         self.asked = False
         """Whether questions of our own were sent in this transaction: its snapshot is taken."""
         self.began_with: str | None = None
@@ -98,6 +101,7 @@ class ConnectionState:
         self.touched.clear()
         self.snapshot = None
         self.manual = False
+        self.unsure = False
         self.asked = False
         self.began_with = None
         self.xid = None

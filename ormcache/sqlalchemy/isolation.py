@@ -89,11 +89,16 @@ def autocommits(connection: Connection, state: ConnectionState) -> bool:
     """
     Return whether a statement sent now is its own transaction.
     """
+    pooled = connection.connection
     if state.manual:
-        return False
+        # Unless what failed has ended it: an `INSERT OR ROLLBACK`, of which SQLite's driver tells.
+        return (
+            connection.dialect.name == "sqlite"
+            and _commits_each(_sqlite3(pooled))
+            and none_open(pooled)
+        )
     if connection._is_autocommit_isolation():
         return True
-    pooled = connection.connection
     if connection.dialect.name == "sqlite":
         return _commits_each(_sqlite3(pooled)) and none_open(pooled)
     dbapi: Any = pooled.dbapi_connection

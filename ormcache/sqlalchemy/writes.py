@@ -102,11 +102,17 @@ class DialectHooks:
 
     def _failed(self, connection: Connection) -> None:
         """
-        In PostgreSQL a failed statement makes all that follow it fail, up to a rollback.
+        In PostgreSQL a failed statement makes all that follow it fail, up to a rollback. In MySQL
+        a deadlock, for one, ends the transaction, and where each statement commits itself unless
+        one was begun, the next one does.
         """
         state = self._attached.known_state(connection.connection)
-        if state is not None and self._dialect.name == "postgresql":
+        if state is None:
+            return
+        if self._dialect.name == "postgresql":
             state.failed = not autocommits(connection, state)
+        elif state.manual:
+            state.unsure = True
 
     def _send(
         self,
@@ -203,7 +209,7 @@ class DialectHooks:
         if snapshot is not None and self._dialect.name not in ("mysql", "mariadb"):
             snapshot.taken = True
         pooled = connection.connection
-        if facts.kind is Kind.CALL:
+        if facts.kind is Kind.CALL or state.unsure:
             # A procedure may commit inside and go on: it stays touched for the commit to come.
             return self._attached.commit(state.touched.all(), pooled, original)
         if facts.implicit_commit or (plan.writes and autocommits(connection, state)):
