@@ -17,7 +17,7 @@ from tests.integration.conformance.steps import (
     warm,
     with_real_transactions,
 )
-from tests.shop import AuditLog, Category, Product
+from tests.shop import AuditLog, Category, Customer, Product
 
 TEA = select(Category.name).where(Category.id == 1)
 LOGGED = select(AuditLog.text)  # of a table without a policy
@@ -93,7 +93,7 @@ def test_s04_a_snapshot_that_a_write_has_opened_is_not_served_newer_rows(
 ):
     app = make_app(engine=engine)
     with app.Session() as session:
-        session.execute(update(Category).values(name="mine"))
+        session.execute(update(Customer).values(name="mine"))
         rename(other, "new")
         warm(other)
         assert [session.scalar(names()) for _ in range(2)] == ["old", "old"]
