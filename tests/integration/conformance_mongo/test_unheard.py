@@ -163,12 +163,12 @@ def test_a_commit_that_is_refused_leaves_nothing_in_doubt(
 ):
     warm(mongo)
     labels = ["TransientTransactionError"]
-    with begin(writer, "new") as session:
-        with (
-            failing(plain, "commitTransaction", errorCode=251, errorLabels=labels),
-            pytest.raises(OperationFailure),
-        ):
-            session.commit_transaction()
+    with (
+        begin(writer, "new") as session,
+        failing(plain, "commitTransaction", errorCode=251, errorLabels=labels),
+        pytest.raises(OperationFailure),
+    ):
+        session.commit_transaction()
     mongo.log.outcomes()
     assert [name_of(mongo) for _ in range(2)] == ["old", "old"]
     assert mongo.log.outcomes() == [Outcome.STALE, Outcome.HIT]
