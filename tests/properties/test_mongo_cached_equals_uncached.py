@@ -202,8 +202,12 @@ def exact(value: Any) -> Any:
         return kind, [exact(inner) for inner in value]
     if isinstance(value, Binary):
         return kind, value.subtype, bytes(value)
-    if isinstance(value, Regex | Code | DBRef):
-        return kind, sorted((k, repr(v)) for k, v in vars(value).items()), str(value)
+    if isinstance(value, Regex):
+        return kind, value.pattern, value.flags
+    if isinstance(value, Code):
+        return kind, str(value), exact(value.scope)
+    if isinstance(value, DBRef):
+        return kind, exact(dict(value.as_doc()))
     if isinstance(value, float | Decimal128 | dt.datetime | DatetimeMS):
         return kind, repr(value)
     return kind, value
