@@ -1,9 +1,14 @@
 """
-The libraries on top of PyMongo take our clients, with one line each.
+The libraries on top of PyMongo take our clients, with one line each; and the README's example.
 """
 
 import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import mongoengine
 import pytest
@@ -13,6 +18,8 @@ from ormcache import Cache
 from ormcache.pymongo import AsyncMongoClient, MongoClient
 from ormcache.testing import servers
 from tests.fixtures.mongo import SHOP, MongoApp
+
+README = Path(__file__).parents[2] / "README.md"
 
 pytestmark = pytest.mark.parametrize("kind", ["sync"], indirect=True)
 
@@ -29,7 +36,8 @@ def test_mongoengine(
         name = mongoengine.StringField()
 
     ours = {"mongo_client_class": MongoClient, "cache": cache}
-    mongoengine.connect(SHOP, host=mongodb_server.url, uuidRepresentation="standard", **ours)
+    url = urlsplit(mongodb_server.url)._replace(path=f"/{SHOP}").geturl()
+    mongoengine.connect(host=url, uuidRepresentation="standard", **ours)
     try:
         for hits in (0, 3):
             with cache.record() as log:
@@ -49,6 +57,25 @@ def test_mongoengine(
     finally:
         mongoengine.disconnect()
         cache.close()
+
+
+def test_the_readmes_example_runs_as_printed(
+    kind: str, mongodb_server: servers.Server, redis_server: servers.Server
+):
+    pattern = r"<!-- tested with MongoDB.*?-->\n```python\n(.*?)```"
+    found = re.search(pattern, README.read_text(), re.DOTALL)
+    assert found is not None
+    program = found[1].replace("redis://localhost:6379/0", redis_server.url)
+    program = program.replace("mongodb://localhost:27017", mongodb_server.url)
+    # On a busy test machine 50 ms may pass before a first answer.
+    program = program.replace('namespace="shop")', 'namespace="readme", timeout=5.0)')
+    program += "\nclient.close()\ncache.close()\n"
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr == ""
+    first, second, *table = done.stdout.splitlines()
+    assert first == second == "{'_id': 7, 'name': 'tea'}"
+    assert table[-1] == "2 hits, 1 miss, 1 bypass, 0 commits"
 
 
 class Product(Document):
