@@ -1,8 +1,9 @@
 """
-Query results cached inside SQLAlchemy, fresh after every commit.
+Query results cached inside SQLAlchemy and PyMongo, fresh after every commit.
 
     cache = Cache.from_url("redis://localhost:6379/0", namespace="shop")
-    cache.enable(Session)
+    cache.enable(Session)                                       # SQLAlchemy
+    client = ormcache.pymongo.MongoClient(uri, cache=cache)     # MongoDB
 
     class Product(Base):
         __cache_policy__ = Policy(ttl=300)
@@ -18,7 +19,8 @@ The map of the package:
     cache                                what the user holds
     explanation                          would this be cached, and why
     audience, recording                  who is told what became of reads and commits
-    sqlalchemy/ stores/ codecs/          the edges, one foreign library each
+    sqlalchemy/ pymongo/                 the edges to databases, one foreign library each
+    stores/ codecs/                      those to the store
     web/                                 a report of each request, in its response
     testing/                             real servers and contracts, for users and for us
 """

@@ -20,7 +20,7 @@ from ormcache.errors import ConfigurationError
 from ormcache.model import Scope
 
 from .async_collection import AsyncCollection
-from .async_writes import covered, covers
+from .async_writes import aggregated, covered, covers
 from .attached import Attached
 from .commands import scopes_changed
 from .faces import as_in, copy_of
@@ -106,6 +106,7 @@ class AsyncDatabase(database.AsyncDatabase[_DocumentType]):
 
     command = covers(_commanded)(_TheirDatabase.command)
     cursor_command = covers(_commanded)(_TheirDatabase.cursor_command)
+    aggregate = covers(aggregated)(_TheirDatabase.aggregate)
     drop_collection = covers(_dropped)(_TheirDatabase.drop_collection)
 
     @as_in(_TheirDatabase.create_collection)

@@ -26,12 +26,11 @@ from . import asked
 from .asked import Asked
 from .asking import aanswer
 from .async_cursors import AsyncCommandCursor, AsyncCursor
-from .async_writes import covered, covers, writes
+from .async_writes import aggregated, covered, covers, writes
 from .batches import EXACT, Batches, decoded, decoded_value, encoded_value, take
 from .commands import scopes_changed
 from .cursors import postpone
 from .faces import as_in, copy_of, namespace_of, said_by
-from .names import collection_scope
 from .reads import Read
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ class AsyncCollection(collection.AsyncCollection[_DocumentType]):
     drop = covers(_dropped)(_Theirs.drop)
     rename = covers(_renamed)(_Theirs.rename)
 
+    aggregate_raw_batches = covers(aggregated)(_Theirs.aggregate_raw_batches)
+
     # -- reads -------------------------------------------------------------------------------
 
     @as_in(_Theirs.find)
@@ -122,8 +123,7 @@ class AsyncCollection(collection.AsyncCollection[_DocumentType]):
         what = asked.aggregate(namespace_of(self), pipeline, {**kw, "let": let})
         ask = partial(super().aggregate, pipeline, session, let, comment, **kw)
         if what.facts.writes:
-            scopes = frozenset(map(collection_scope, what.facts.writes))
-            return await covered(self._ormcache_client, scopes, ask)
+            return await covered(self._ormcache_client, aggregated(self, pipeline), ask)
         read = Read(self, what, session)
         found: list[Any] = []
 

@@ -21,12 +21,13 @@ from typing import Any, TypeVar, cast
 
 from ormcache.model import Scope
 
+from .commands import scopes_changed
 from .faces import namespace_of
 from .names import collection_scope
 from .reads import bound_session
 from .sent import COVERED, Covered, Unanswered
 
-__all__ = ["covered", "covers", "writes"]
+__all__ = ["aggregated", "covered", "covers", "writes"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -85,6 +86,15 @@ writes = covers(lambda self, *_, **__: frozenset({collection_scope(namespace_of(
 """
 Makes of a method of a collection one that covers that collection.
 """
+
+
+def aggregated(self: Any, pipeline: Any, *_: Any, **__: Any) -> frozenset[Scope]:
+    """
+    Return what an aggregation on a database, or on a collection of one, writes.
+    """
+    database = getattr(type(self), "database", None) and self.database
+    name = self.name if database is None else database.name
+    return scopes_changed(name, "aggregate", {"pipeline": pipeline})
 
 
 def _session_argument(

@@ -91,7 +91,8 @@ def _of(namespaces: Iterable[Namespace]) -> frozenset[Scope]:
 
 
 def _collections(database: str, target: object) -> frozenset[Scope]:
-    if not isinstance(target, str):
+    # Where the views are kept, which other reads depend on.
+    if not isinstance(target, str) or target == "system.views":
         return frozenset({database_wide(database)})
     return _of([Namespace(database, target)])
 

@@ -21,6 +21,8 @@ __all__ = ["EVERYTHING", "Namespace", "collection_scope", "database_wide"]
 
 _PRODUCT = "mongodb"
 _BUCKETS = "system.buckets."
+_SYSTEM = "system."
+_SYSTEMS_OWN = ("admin", "config", "local")
 
 EVERYTHING = database_scope(_PRODUCT)
 """
@@ -38,6 +40,15 @@ class Namespace(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.database}.{self.collection}"
+
+    @property
+    def is_the_servers(self) -> bool:
+        """
+        Whether the server writes it by itself, as the profiler's log or the oplog.
+        """
+        return self.database in _SYSTEMS_OWN or (
+            self.collection.startswith(_SYSTEM) and not self.collection.startswith(_BUCKETS)
+        )
 
     @classmethod
     def parse(cls, full_name: str) -> Namespace:

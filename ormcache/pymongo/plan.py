@@ -56,6 +56,8 @@ def make_plan(
     resolved = catalog.resolve(named)
     if resolved.refusal is not None:
         return _refused(Reason.STATEMENT, f"a view: {resolved.refusal}")
+    if any(namespace.is_the_servers for namespace in resolved.reads):
+        return _refused(Reason.STATEMENT, "a collection that the server writes by itself")
     found = {namespace: _chosen(policy_of(namespace), said) for namespace in named}
     lacking = ", ".join(sorted(str(name) for name, policy in found.items() if policy is None))
     if lacking:

@@ -107,7 +107,6 @@ class HandedOver:
     def __init__(self, cache: Cache, scopes: frozenset[Scope]) -> None:
         self._ended = threading.Event()
         self._failure: Exception | None = None
-        self._patience = cache.lease_seconds
         work = partial(cache.commit, scopes, self._wait, refused=_refused, store=cache.store)
         threading.Thread(target=_quietly, args=(work,), daemon=True).start()
 
@@ -122,8 +121,8 @@ class HandedOver:
         """
 
     def _wait(self) -> None:
-        if not self._ended.wait(self._patience):
-            raise Unanswered
+        # However long: a settlement that came too early would be none.
+        self._ended.wait()
         if self._failure is not None:
             raise self._failure
 

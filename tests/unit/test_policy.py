@@ -158,3 +158,29 @@ class TestPolicies:
         policies.replace(policies.by_model, {"B": Policy(ttl=2)})
         assert policies.for_table(None, "a") is None
         assert policies.for_table(None, "b").ttl == 2
+
+
+def test_a_name_is_more_specific_than_a_pattern_and_a_long_pattern_than_a_short_one():
+    policies = Policies(Policy(ttl=1))
+    for name, ttl in {"*": 2, "shop.*": 3, "shop.audit_*": 4, "shop.audit_log": 5}.items():
+        policies.set(policies.by_name, name, Policy(ttl=ttl))
+
+    def ttl(schema: str | None, table: str) -> float:
+        found = policies.for_table(schema, table)
+        assert found is not None
+        return found.ttl
+
+    assert ttl("shop", "audit_log") == 5
+    assert ttl("shop", "audit_trail") == 4
+    assert ttl("shop", "products") == 3
+    assert ttl("other", "products") == 2
+    assert ttl(None, "products") == 2
+
+
+def test_a_pattern_of_a_more_specific_source_wins_over_a_name():
+    policies = Policies()
+    policies.set(policies.by_name, "shop.products", Policy(ttl=10))
+    policies.replace(policies.from_file, {"Shop.*": Policy(ttl=20)})
+    found = policies.find("shop", "products")
+    assert found is not None
+    assert (found.policy.ttl, found.name) == (20, "shop.*")

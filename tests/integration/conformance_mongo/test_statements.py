@@ -3,6 +3,7 @@ S9 to S11: writes of every kind, and reads that depend on more than the collecti
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
 import pymongo
@@ -10,6 +11,8 @@ import pytest
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
 
 from ormcache import Outcome, Reason
+from ormcache.pymongo import listener
+from ormcache.pymongo.sent import HandedOver
 from tests.fixtures.mongo import SHOP, MongoApp
 from tests.integration.conformance_mongo.steps import name_of, rename, truth, warm
 
@@ -156,6 +159,23 @@ def test_s10_what_a_policy_depends_on(mongo: MongoApp, other_mongo: MongoApp):
 # -- S11 --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def nothing_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    An asynchronous client announces by itself all that the test does; its listener, which can only
+    hand it over to a thread, finds nothing to do.
+    """
+    handed: list[Any] = []
+
+    def hand_over(*what: Any) -> HandedOver:
+        handed.append(what)
+        return HandedOver(*what)
+
+    monkeypatch.setattr(listener, "HandedOver", hand_over)
+    yield
+    assert handed == []
+
+
 def update_by_a_command(app: MongoApp) -> None:
     app.db.command(
         "update", "products", updates=[{"q": {"_id": 1}, "u": {"$set": {"name": "new"}}}]
@@ -224,6 +244,12 @@ WRITES = {
     "merge elsewhere": lambda app: app.db.categories.aggregate(
         [{"$set": {"name": "new"}}, {"$merge": {"into": {"db": SHOP, "coll": "products"}}}]
     ),
+    "merge from a database": lambda app: app.db.aggregate(
+        [{"$documents": [{"_id": 1, "name": "new"}]}, {"$merge": "products"}]
+    ),
+    "merge in raw batches": lambda app: app.products.aggregate_raw_batches(
+        [{"$set": {"name": "new"}}, {"$merge": "products"}]
+    ),
     "merge by a command": merge_through_a_cursor,
     "out": out,
     "rename over it": rename_over,
@@ -232,7 +258,9 @@ WRITES = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-def test_s11_every_way_to_write_is_seen(mongo: MongoApp, other_mongo: MongoApp, plain: Any, write):
+def test_s11_every_way_to_write_is_seen(
+    mongo: MongoApp, other_mongo: MongoApp, plain: Any, nothing_is_handed_over: None, write
+):
     warm(mongo)
     write(other_mongo)
     assert truth(plain) == "new"
@@ -257,7 +285,9 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
-def test_s11_every_way_to_end_a_row_is_seen(mongo: MongoApp, other_mongo: MongoApp, end):
+def test_s11_every_way_to_end_a_row_is_seen(
+    mongo: MongoApp, other_mongo: MongoApp, nothing_is_handed_over: None, end
+):
     warm(mongo)
     end(other_mongo)
     assert name_of(mongo) is None

@@ -123,3 +123,20 @@ def test_what_a_policy_forbids_behind_a_view_is_forbidden():
     policies = {Namespace("shop", "v"): Policy(), Namespace("shop", "b"): Policy.never}
     plan = make_plan(catalog(view("v", "b")), frozenset(shop("v")), policies.get, None)
     assert plan.refusal is not None
+
+
+@pytest.mark.parametrize("name", ["system.profile", "system.views"])
+def test_what_the_server_writes_by_itself_is_not_cached(name):
+    plan = make_plan(catalog(), frozenset(shop(name)), lambda _: Policy(), None)
+    assert plan.refusal is not None
+    through_a_view = make_plan(
+        catalog(view("v", name)), frozenset(shop("v")), lambda _: Policy(), None
+    )
+    assert through_a_view.refusal is not None
+    buckets = make_plan(catalog(), frozenset(shop("system.buckets.t")), lambda _: Policy(), None)
+    assert buckets.refusal is None
+
+
+@pytest.mark.parametrize("database", ["admin", "config", "local"])
+def test_the_servers_own_databases_are_not_cached(database):
+    assert Namespace(database, "anything").is_the_servers

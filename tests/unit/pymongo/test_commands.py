@@ -16,6 +16,7 @@ CHANGES = [
     ("createIndexes", {"createIndexes": "a"}, {A}),
     ("dropIndexes", {"dropIndexes": "a"}, {A}),
     ("insert", {"insert": "system.buckets.a"}, {A}),
+    ("insert", {"insert": "system.views"}, {WHOLE}),
     ("create", {"create": "a"}, {A, WHOLE}),
     ("collMod", {"collMod": "a"}, {A, WHOLE}),
     ("drop", {"drop": "a"}, {A, WHOLE}),
