@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from ormcache.effects import Announce, Apply, Effect
@@ -105,26 +106,19 @@ class HandedOver:
     """
 
     def __init__(self, cache: Cache, scopes: frozenset[Scope]) -> None:
-        self._ended = threading.Event()
-        self._failure: Exception | None = None
+        self._outcome: SimpleQueue[Exception | None] = SimpleQueue()
         work = partial(cache.commit, scopes, self._wait, refused=_refused, store=cache.store)
         threading.Thread(target=_quietly, args=(work,), daemon=True).start()
 
     def end(self, failure: Exception | None) -> Intent | None:
-        self._failure = failure
-        self._ended.set()
+        self._outcome.put(failure)
         return None
-
-    def begin_anew(self) -> None:
-        """
-        In a forked child there is no thread that waits, so there is nothing to do.
-        """
 
     def _wait(self) -> None:
         # However long: a settlement that came too early would be none.
-        self._ended.wait()
-        if self._failure is not None:
-            raise self._failure
+        failure = self._outcome.get()
+        if failure is not None:
+            raise failure
 
 
 class Covered:
