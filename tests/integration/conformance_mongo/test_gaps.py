@@ -5,10 +5,12 @@ S1 to S3, S5, S16, S25: somebody reads or writes in the gaps between two steps o
 from typing import Any
 
 import pytest
+from pymongo import WriteConcern
 from pymongo.read_concern import ReadConcern
 
 from ormcache import Outcome, Reason
 from tests.fixtures.mongo import MakeMongoApp, MongoApp
+from tests.fixtures.servers import eventually
 from tests.integration.conformance_mongo.steps import at, name_of, rename, truth, warm
 
 
@@ -184,3 +186,42 @@ def test_a_read_concern_other_than_local_is_left_to_the_database(mongo: MongoApp
     for _ in range(2):
         assert products.find_one({"_id": 1})["name"] == "old"
     assert [read.reason for read in mongo.log.reads] == [Reason.ISOLATION] * 2
+
+
+def test_a_majority_read_that_lies_behind_a_write_leaves_nothing_stale(
+    mongo: MongoApp, other_mongo: MongoApp
+):
+    """
+    Even in a replica set of one, such a read is older than a `w=1` write that has just returned:
+    kept under the tokens of after that write, it would be wrong for good.
+    """
+    majority = mongo.products.with_options(read_concern=ReadConcern("majority"))
+    writer = other_mongo.products.with_options(write_concern=WriteConcern(w=1))
+    for round_ in range(20):
+        writer.update_one({"_id": 1}, {"$set": {"name": f"new {round_}"}})
+        majority.find_one({"_id": 1})
+        assert name_of(mongo) == f"new {round_}"
+        assert eventually(lambda: majority.find_one({"_id": 1})["name"] == f"new {round_}")  # noqa: B023 - called at once
+
+
+def test_a_default_read_concern_that_is_not_local_is_left_to_the_database(
+    mongo: MongoApp, other_mongo: MongoApp
+):
+    def set_default(level: str) -> None:
+        concern = {"defaultReadConcern": {"level": level}}
+        other_mongo.client.admin.command({"setDefaultRWConcern": 1, **concern})
+
+    warm(mongo)
+    set_default("majority")
+    try:
+        for _ in range(3):
+            assert name_of(mongo) == "old"
+        assert mongo.log.last().reason is Reason.ISOLATION
+        local = mongo.products.with_options(read_concern=ReadConcern("local"))
+        for _ in range(2):
+            local.find_one({"_id": 1})
+        assert mongo.log.last().outcome is Outcome.HIT
+    finally:
+        set_default("local")
+    name_of(mongo)  # learns of the change
+    warm(mongo)

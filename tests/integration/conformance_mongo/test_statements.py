@@ -129,6 +129,10 @@ def test_s10_a_view_that_is_not_the_same_each_time_is_not_cached(mongo: MongoApp
         assert mongo.db.some.count_documents({}) == 1
     assert mongo.log.last().reason is Reason.STATEMENT
     assert "$sample" in mongo.log.last().detail
+    mongo.db.command("collMod", "some", viewOn="products", pipeline=[{"$limit": 1}])
+    for _ in range(3):
+        assert mongo.db.some.count_documents({}) == 1
+    assert mongo.log.last().outcome is Outcome.HIT
 
 
 def test_s10_a_time_series_and_its_buckets(mongo: MongoApp, other_mongo: MongoApp):
