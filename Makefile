@@ -5,10 +5,10 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test test-drivers check clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## real flights on PostgreSQL and Valkey, uncached and cached side by side
 	.venv/bin/ormcache demo
@@ -23,6 +23,13 @@ test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, th
 	.venv/bin/python -m pytest -n $(WORKERS)
 	@echo "==> 2 of 2: what meets SQLAlchemy and its servers, SQLAlchemy 2.0"
 	.venv-sa20/bin/python -m pytest -n $(WORKERS) tests/integration tests/properties $(addprefix --ignore=,$(WITHOUT_SQLALCHEMY))
+
+# What of each database's usual drivers `make test` runs, this runs of all; a quarter of an hour.
+WAYS = tests/integration/conformance tests/integration/test_ways.py \
+  tests/integration/test_writes.py tests/integration/test_session_reads.py
+test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every driver that is installed, on both versions
+	.venv/bin/python -m pytest --every-driver $(WAYS)
+	.venv-sa20/bin/python -m pytest --every-driver $(WAYS)
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check
