@@ -28,8 +28,8 @@ test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, th
 WAYS = tests/integration/conformance tests/integration/test_ways.py \
   tests/integration/test_writes.py tests/integration/test_session_reads.py
 test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every driver that is installed, on both versions
-	.venv/bin/python -m pytest --every-driver $(WAYS)
-	.venv-sa20/bin/python -m pytest --every-driver $(WAYS)
+	.venv/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
+	.venv-sa20/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check
