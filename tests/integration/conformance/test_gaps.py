@@ -118,17 +118,37 @@ def test_s16_a_writer_that_settles_ends_no_other_writers_doubt(
 ):
     third = make_app()
     warm(third)
+    with overtaken(app, other, third, database):
+        rename(app, "first")
+    assert [name_of(third, product) for product in (1, 2)] == ["first", "second"]
+
+
+def test_s16_a_writer_that_settles_ends_no_doubt_of_an_autocommit_write(
+    app: App, other: App, make_app, database: Database
+):
+    third = make_app()
+    warm(third)
+    autocommit = app.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with overtaken(app, other, third, database), autocommit.connect() as connection:
+        connection.execute(update(Product).where(Product.id == 1).values(name="first"))
+    assert [name_of(third, product) for product in (1, 2)] == ["first", "second"]
+
+
+@contextmanager
+def overtaken(writer: App, other: App, reader: App, database: Database) -> Iterator[None]:
+    """
+    Another writer begins and settles while the writer is between its announcement and its commit.
+    """
 
     def overtake():
         rename(other, "second", product=2)
-        assert name_of(third) == "old"
+        assert name_of(reader) == "old"
 
     def read_committed():
-        assert name_of(third) == truth(database) == "first"
+        assert name_of(reader) == truth(database) == "first"
 
-    with at(app, "after announce", overtake), at(app, "before settle", read_committed):
-        rename(app, "first")
-    assert [name_of(third, product) for product in (1, 2)] == ["first", "second"]
+    with at(writer, "after announce", overtake), at(writer, "before settle", read_committed):
+        yield
 
 
 def test_s16_two_writers_settle_in_the_opposite_order_of_their_commits(
