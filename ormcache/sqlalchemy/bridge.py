@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exc, util
 from sqlalchemy.util import concurrency
 
-from .turns import Turns
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -50,10 +48,9 @@ class AwaitedStore:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._turns = Turns()
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
-        fetched: Fetched = _await(self._fetch(key, scopes))
+        fetched: Fetched = _await(self._store.fetch(key, scopes))
         return fetched
 
     def save(self, key: str, entry: bytes, ttl: float) -> None:
@@ -74,12 +71,6 @@ class AwaitedStore:
 
     def __repr__(self) -> str:
         return f"<AwaitedStore over {self._cache.async_store!r}>"
-
-    async def _fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
-        await self._turns.take()
-        fetched: Fetched = await self._store.fetch(key, scopes)
-        await self._turns.take()
-        return fetched
 
     @property
     def _store(self) -> Any:
