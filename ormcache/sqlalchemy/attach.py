@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sqlalchemy.orm import Session
 
 from ormcache.errors import ConfigurationError
+from ormcache.forked import begin_anew_after_fork
 
 from .attached import Attached, attached_to
 from .connection import CachingConnection, CachingOptionEngine
@@ -115,7 +116,8 @@ class EnabledSession:
         self._sessions = sessions
         self._engines: dict[int, EnabledEngine] = {}
         self._asked: set[type[Session]] = set()
-        self._attaching = threading.Lock()
+        self.begin_anew()
+        begin_anew_after_fork(self)
         try:
             for engine in engines_of(target):
                 self._attach(engine)
@@ -127,6 +129,12 @@ class EnabledSession:
             "after_begin": self._after_begin,
         }
         sessions.listen(self._listeners)
+
+    def begin_anew(self) -> None:
+        """
+        Have a lock that nobody holds.
+        """
+        self._attaching = threading.Lock()
 
     def remove(self) -> None:
         """
