@@ -64,6 +64,7 @@ class Recovery:
             with self._lock:
                 self._silence_ended = ended
                 if self._failed is not None and self._failed >= self._reachable:
+                    self._failed = None
                     self._doubt(ended)
         # Without the lock, on the way that every read takes: of two answers in one moment either
         # may be noted, and a silence that began so much earlier is only taken for longer.
