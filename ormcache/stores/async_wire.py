@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -112,6 +113,8 @@ class AsyncWire:
     def __init__(self, address: Address, timeout: float) -> None:
         self.address = address
         self.timeout = timeout
+        self.met: Callable[[str, bytes], object] = lambda _address, _generation: None
+        """Told of each new link: where to, and the generation it has there."""
         self._idle: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncLink]] = (
             WeakKeyDictionary()
         )
@@ -156,6 +159,9 @@ class AsyncWire:
         try:
             if not link.generation:
                 await link.open()
+                self.met(self.address.text, link.generation)
+                while idle and idle[-1].generation != link.generation:
+                    idle.pop().drop()  # leads to a server that another has taken over from
             result = await link.talk(dialog)
             clean = True
             return result

@@ -4,7 +4,7 @@ How do Redis and Valkey keep entries and tokens?
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from ormcache.model import Fetched, Intent, Scope
@@ -45,6 +45,12 @@ class RedisStore:
         Return the same store for event loops, over connections of its own.
         """
         return AsyncRedisStore(AsyncWire(self._wire.address, self._wire.timeout), self._layout)
+
+    def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
+        """
+        Tell *met* of the address and the server's run at the other end of each new connection.
+        """
+        self._wire.met = met
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         if key is None and not scopes:
@@ -101,6 +107,12 @@ class AsyncRedisStore:
         self._wire = wire
         self._layout = layout
         self._say = Vocabulary(layout)
+
+    def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
+        """
+        As `RedisStore.watch_runs`.
+        """
+        self._wire.met = met
 
     async def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         if key is None and not scopes:

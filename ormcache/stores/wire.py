@@ -185,6 +185,8 @@ class Wire:
     def __init__(self, address: Address, timeout: float) -> None:
         self.address = address
         self.timeout = timeout
+        self.met: Callable[[str, bytes], object] = lambda _address, _generation: None
+        """Told of each new link: where to, and the generation it has there."""
         # The last one given back is the next one taken: append and pop are atomic, so no lock
         # that a fork could leave locked.
         self._idle: list[Link] = []
@@ -224,7 +226,11 @@ class Wire:
                 # Closed while idle: the server was restarted, or has a time limit. The others
                 # are as old, and a fresh one tells whether it really is gone.
                 self.close()
-        return self._use(Link(self.address, deadline), dialog)
+        link = Link(self.address, deadline)
+        self.met(self.address.text, link.generation)
+        if self._idle and self._idle[-1].generation != link.generation:
+            self.close()  # they lead to a server that another has taken over from
+        return self._use(link, dialog)
 
     def _use(self, link: Link, dialog: Dialog[_T]) -> _T:
         clean = False
