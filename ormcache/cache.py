@@ -17,9 +17,12 @@ from .audience import Audience
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
+from .flights import Flights
 from .model import Outcome, Reason
 from .policy import Policy
 from .rulebook import Rulebook
+from .waiting.loops import LoopWaiting
+from .waiting.threads import ThreadWaiting
 from .writing import commit
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .model import Scope
     from .policy import Policies
-    from .protocols import AsyncStore, Codec, Observer, Store
+    from .protocols import AsyncStore, Codec, Observer, Store, Waiting
     from .recording import Recording
 
 __all__ = ["Cache", "Mode"]
@@ -90,6 +93,9 @@ class Cache:
         self._codec = codec
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
+        self.flights = Flights()
+        self.waiting = ThreadWaiting(self.flights)
+        self.async_waiting = LoopWaiting(self.flights)
         self.audience = Audience(observers)
         self.counts: Counter[Outcome] = Counter()
         """Reads by outcome since this object was made, in this process."""
@@ -360,11 +366,14 @@ class Cache:
             await closing()
         self.close()
 
-    def performer(self, database: Callable[[], object], store: Store) -> Performer:
+    def performer(
+        self, database: Callable[[], object], store: Store, waiting: Waiting | None = None
+    ) -> Performer:
         """
-        Return what carries out the effects of one read or write.
+        Return what carries out the effects of one read or write; a read that may collapse with
+        others needs *waiting*.
         """
-        return Performer(store, self.lease_seconds, database)
+        return Performer(store, self.lease_seconds, database, waiting)
 
     def commit(
         self,
