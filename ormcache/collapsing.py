@@ -102,17 +102,20 @@ def _stored_meanwhile(
     landed just then, or another process that holds the lease to load it. None: load.
 
     Waits half as long as the followers do: they are to get what comes of it, rather than to lose
-    their patience all at once. The lease runs out by itself: whoever missed the entry just before
-    it was stored finds the lease taken, and looks again.
+    their patience all at once. The lease runs out by itself: of those who waited for a process that
+    died, one is next; and whoever missed the entry just before it was stored finds the lease taken,
+    and looks again.
     """
     longest = lookup.seconds / 2
     try:
         if flight.late and (rows := (yield from _looked_again(lookup, flight))) is not None:
             return rows
-        lease = digest(("load", lookup.key, *map(bytes.hex, tokens)))
-        if not lookup.across_processes or (yield from claim(lease, longest)):
+        if not lookup.across_processes:
             return None
+        lease = digest(("load", lookup.key, *map(bytes.hex, tokens)))
         for seconds in _pauses(longest):
+            if (yield from claim(lease, longest)):
+                return None
             yield from pause(seconds)
             if (rows := (yield from _looked_again(lookup, flight))) is not None:
                 return rows
