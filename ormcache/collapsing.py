@@ -65,7 +65,7 @@ def collapse(
         rows = None if given is None else (yield from _accepted(lookup, states, given))
         return rows if rows is not None else (yield from load(None))
     try:
-        if role is Role.LEADS:
+        if role is Role.LEADS and (flight.late or lookup.across_processes):
             rows = yield from _stored_meanwhile(lookup, tokens, flight)
             if rows is not None:
                 return rows
