@@ -17,8 +17,11 @@ from .counts import Counts
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
+from .flights import Flights
 from .policy import Policy
 from .rulebook import Rulebook
+from .waiting.loops import LoopWaiting
+from .waiting.threads import ThreadWaiting
 from .writing import commit
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from .explanation import Explanation
     from .model import Outcome, Reason, Scope
     from .policy import Policies
-    from .protocols import AsyncStore, Codec, Observer, Store
+    from .protocols import AsyncStore, Codec, Observer, Store, Waiting
     from .recording import Recording
 
 __all__ = ["Cache", "Mode", "OnOutage"]
@@ -100,6 +103,9 @@ class Cache:
         self._codec = codec
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
+        self.flights = Flights()
+        self.waiting = ThreadWaiting(self.flights)
+        self.async_waiting = LoopWaiting(self.flights)
         self.audience = Audience(observers)
         self._counts = Counts()
         self.count = self._counts.add
@@ -377,11 +383,14 @@ class Cache:
             await closing()
         self.close()
 
-    def performer(self, database: Callable[[], object], store: Store) -> Performer:
+    def performer(
+        self, database: Callable[[], object], store: Store, waiting: Waiting | None = None
+    ) -> Performer:
         """
-        Return what carries out the effects of one read or write.
+        Return what carries out the effects of one read or write; a read that may collapse with
+        others needs *waiting*.
         """
-        return Performer(store, self.lease_seconds, database)
+        return Performer(store, self.lease_seconds, database, waiting)
 
     def commit(
         self,

@@ -109,6 +109,7 @@ class Read:
                 tables=tuple(sorted(map(str, self._named()))),
                 store_seconds=perform.store_seconds,
                 database_seconds=perform.database_seconds,
+                waited_seconds=perform.waited_seconds,
             )
 
     # -- what to ask -------------------------------------------------------------------------
@@ -190,6 +191,8 @@ class Read:
             not_served=Reason.ASKED if cache.refreshing else None,
             shadow=cache.shadowing,
             ordered=self._asked.ordered,
+            collapse=policy.collapse,
+            across_processes=policy.across_processes,
         )
 
     def _key(self, deployment: str, plan: Plan) -> str:

@@ -128,12 +128,13 @@ class Guard:
         self._check_believed()
         return fetched
 
-    def save(self, key: str, entry: bytes, ttl: float) -> Asks[None]:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool) -> Asks[bool]:
         """
         Save an entry.
         """
         # Needs no look at the debt: paying replaces the tokens that this entry was read under.
-        yield from self._ask(lambda store: store.save(key, entry, ttl))
+        kept: bool = yield from self._ask(lambda store: store.save(key, entry, ttl, absent=absent))
+        return kept
 
     def announce(self, intent: Intent, lease_seconds: float) -> Asks[None]:
         """
