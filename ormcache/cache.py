@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
+from .codecs import open_sealer
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
@@ -23,7 +24,7 @@ from .rulebook import Rulebook
 from .writing import commit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -61,6 +62,10 @@ class Cache:
         trust_listeners: True: the application's own listeners on connections and cursors, and its
             `creator`, do not change what a statement means (they trace, count or authenticate);
             hits then need no connection even where there are such.
+        secret: At least 16 random bytes, as `str` or `bytes`, shared by the processes of this
+            application: what it has not sealed is a miss, and the store's keys tell nothing about
+            parameters. Several while one replaces another, the newest first.
+        encrypt: Also keep entries from whoever can read the store; needs `ormcache[crypto]`.
 
     Raises:
         ConfigurationError: A setting is wrong.
@@ -78,6 +83,8 @@ class Cache:
         codec: Codec | None = None,
         observers: Iterable[Observer] = (),
         trust_listeners: bool = False,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        encrypt: bool = False,
     ) -> None:
         if not 0 < lease_seconds <= 3600:
             msg = f"setting 'lease_seconds' must be above 0 and at most 3600, got {lease_seconds!r}"
@@ -88,13 +95,15 @@ class Cache:
         self.store = store
         self.async_store = async_store or _asynchronous(store)
         self._codec = codec
+        self.sealer = open_sealer(secret, encrypt=encrypt)
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
         self.audience = Audience(observers)
         self.counts: Counter[Outcome] = Counter()
         """Reads by outcome since this object was made, in this process."""
         self.reasons: Counter[Reason] = Counter()
-        """The same by reason: of bypasses, and of misses that left nothing behind."""
+        """The same by reason: of bypasses, of misses that left nothing behind, and of those where
+        something was stored that is not believed."""
         self.mode = mode
         self._rules = Rulebook(default, policy_file)
         self._vary: dict[str, Callable[[], object]] = {}
@@ -464,7 +473,17 @@ class Cache:
 
 
 _SETTINGS = frozenset(
-    {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
+    {
+        "codec",
+        "default",
+        "encrypt",
+        "lease_seconds",
+        "mode",
+        "observers",
+        "policy_file",
+        "secret",
+        "trust_listeners",
+    }
 )
 
 

@@ -5,7 +5,9 @@ What can go wrong, and whose fault is it?
     ├── ConfigurationError    the caller's: a setting, name or URL is wrong; when configuring
     ├── StoreError            the store's: unreachable, slow, full, or talking nonsense
     ├── Unstorable            the value's: it cannot be stored exactly, so it is not cached
-    └── Undecodable           the bytes': altered, truncated, foreign or older; always a miss
+    └── Undecodable           the bytes': foreign, older, or not readable; always a miss
+        ├── Tampered          altered, truncated, or copied from another key
+        └── ForeignSeal       sealed with a secret that this process does not have
 
 Only `ConfigurationError` reaches an application. A read never raises because of the cache.
 """
@@ -18,7 +20,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ConfigurationError", "OrmcacheError", "StoreError", "Undecodable", "Unstorable"]
+__all__ = [
+    "ConfigurationError",
+    "ForeignSeal",
+    "OrmcacheError",
+    "StoreError",
+    "Tampered",
+    "Undecodable",
+    "Unstorable",
+]
 
 
 class OrmcacheError(Exception):
@@ -61,5 +71,17 @@ class Unstorable(OrmcacheError):
 
 class Undecodable(OrmcacheError):
     """
-    Stored bytes cannot be read back: altered, truncated, foreign, or of another format.
+    Stored bytes cannot be read back: foreign, of another format, or one of the kinds below.
+    """
+
+
+class Tampered(Undecodable):
+    """
+    Stored bytes are not what was stored under this key: altered, truncated, or copied from another.
+    """
+
+
+class ForeignSeal(Undecodable):
+    """
+    Stored bytes name a secret that this process does not have.
     """

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .effects import Effect, fetch, load, save
-from .entry import Entry, open_entry, seal_entry
-from .errors import StoreError, Undecodable, Unstorable
+from .entry import PLAIN, Entry
+from .errors import ForeignSeal, StoreError, Tampered, Undecodable, Unstorable
 from .freshness import Snapshot, Verdict, judge
 from .model import Fetched, Outcome, Reason, Rows
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from .model import Scope, TokenState
-    from .protocols import Codec
+    from .protocols import Codec, Sealer
 
 __all__ = ["Answer", "ReadRequest", "read", "read_uncached"]
 
@@ -39,6 +39,7 @@ class ReadRequest:
     max_rows: int
     max_bytes: int
     codec: Codec
+    sealer: Sealer = PLAIN
     not_served: Reason | None = None
     """Why the database must answer all the same and the entry be replaced; None: serve it."""
     not_filled: Reason | None = None
@@ -88,8 +89,10 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
             snapshot.lose()
         return (yield from _from_database(snapshot, Reason.STORE, str(exc)))
 
-    entry = _open(request, fetched)
+    entry, unopened = _open(request, fetched)
     verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    if verdict.outcome is Outcome.MISS:
+        verdict = Verdict(Outcome.MISS, unopened)
     if verdict.outcome is Outcome.BYPASS:
         return (yield from _from_database(snapshot, verdict.reason))
 
@@ -131,13 +134,17 @@ def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect,
     return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
 
 
-def _open(request: ReadRequest, fetched: Fetched) -> Entry | None:
+def _open(request: ReadRequest, fetched: Fetched) -> tuple[Entry | None, Reason | None]:
     if fetched.entry is None:
-        return None
+        return None, None
     try:
-        return open_entry(request.key, request.codec.id, fetched.entry)
+        return request.sealer.open(request.key, request.codec.id, fetched.entry), None
+    except Tampered:
+        return None, Reason.TAMPERED
+    except ForeignSeal:
+        return None, Reason.FOREIGN_SEAL
     except Undecodable:
-        return None
+        return None, Reason.UNDECODABLE
 
 
 def _decode(request: ReadRequest, entry: Entry) -> Rows | None:
@@ -216,9 +223,8 @@ def _fill(
         return
     tokens = [state.token for state in states]  # those of before the query, never newer ones
     try:
-        yield from save(
-            request.key, seal_entry(request.key, request.codec.id, tokens, payload), request.ttl
-        )
+        sealed = request.sealer.seal(request.key, request.codec.id, tokens, payload)
+        yield from save(request.key, sealed, request.ttl)
         answer.stored = True
     except StoreError as exc:
         answer.reason, answer.detail = Reason.STORE, str(exc)

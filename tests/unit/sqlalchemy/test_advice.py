@@ -13,6 +13,8 @@ MADE_WHILE_READING = {
     Reason.IN_DOUBT,
     Reason.STORE,
     Reason.UNDECODABLE,
+    Reason.TAMPERED,
+    Reason.FOREIGN_SEAL,
     Reason.UNSTORABLE,
     Reason.TOO_LARGE,
 }
