@@ -16,7 +16,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import LargeBinary, bindparam, delete, exc, insert, literal, select, text, update
 
-from ormcache import Cache, ConfigurationError, Reason, StoreError
+from ormcache import Cache, ConfigurationError, Outcome, Reason, StoreError
 from ormcache.testing import servers
 from ormcache.web import WsgiCacheReport
 from tests.fixtures.apps import App, Log, MakeApp
@@ -193,6 +193,7 @@ def test_no_planted_value_leaves_sqlalchemy(
     with app.cache.record() as recording:
         for act in (stock, read, write, read, fail, read, differ, confuse):
             act(app)
+    assert app.cache.counts[Outcome.HIT] >= 5
     search_cache(found, app.cache, app.log, recording)
     asked = [
         select(Product).where(Product.name == PARAMETER),
@@ -328,6 +329,7 @@ def test_no_planted_value_leaves_mongodb(
     with app.cache.record() as recording:
         for act in (stock_mongo, read_mongo, write_mongo, read_mongo, fail_mongo, read_mongo):
             act(app)
+    assert app.cache.counts[Outcome.HIT] >= 5
     search_cache(found, app.cache, app.log, recording)
     assert found.look_at_store(client, payloads=seal == "encrypted") >= 8
     if seal != "encrypted":
