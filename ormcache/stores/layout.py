@@ -4,9 +4,6 @@ How are entries and tokens laid out in a shared store?
     ormcache:<namespace>:e:<key>     an entry, with a TTL
     ormcache:<namespace>:t:<scope>   a token, without one: O(scopes) in all
 
-A scope may hold a value, after a `#`. Keys hold none: of such a scope the table stays readable, and
-a digest stands for the rest. No secret is part of it, for every process must find the same token.
-
 A token key holds `<token>` when quiet and `<token>|<lease id>:<deadline ms>|…` while writers are
 between announce and settle; the deadline is in milliseconds of the store's own clock. Anything
 else in that place is not ours: it counts as missing and is replaced.
@@ -14,7 +11,6 @@ else in that place is not ours: it counts as missing and is replaced.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import NamedTuple
 from urllib.parse import quote
@@ -80,7 +76,7 @@ class Layout:
         """
         Return the name under which the token of *scope* is stored.
         """
-        return self._token + _without_value(scope)
+        return self._token + scope.encode("utf-8", "surrogatepass")
 
     @property
     def pattern(self) -> bytes:
@@ -91,14 +87,6 @@ class Layout:
         that "shop" does not match "shop2".
         """
         return f"ormcache:{self.namespace}:*".encode()
-
-
-def _without_value(scope: Scope) -> bytes:
-    whole = scope.encode("utf-8", "surrogatepass")
-    table, mark, _ = whole.partition(b"#")
-    if not mark:
-        return whole
-    return b"%b#%b" % (table, hashlib.blake2b(whole, digest_size=16).hexdigest().encode())
 
 
 def parse_token(raw: object) -> Held | None:

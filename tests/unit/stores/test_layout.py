@@ -13,21 +13,6 @@ def test_keys():
     assert layout.pattern == b"ormcache:shop:*"
 
 
-def test_a_value_in_a_scope_is_not_in_its_key():
-    layout = Layout("shop")
-    scopes = [f"db/public.users#{rest}" for rest in ("email=ann@example.org", "id=5", "id=6", "")]
-    keys = [layout.token(Scope(scope)) for scope in scopes]
-    assert len({*keys, layout.token(Scope("db/public.users"))}) == 5
-    for key in keys:
-        # The table stays readable, and where the topology wants its scopes together they can be.
-        table, _, rest = key.partition(b"#")
-        assert table == layout.token(Scope("db/public.users"))
-        assert len(bytes.fromhex(rest.decode())) == 16
-    assert layout.token(Scope(scopes[0])) == Layout("shop").token(Scope(scopes[0]))
-    assert layout.token(Scope("db/other.users#id=5")).partition(b"#")[2] != keys[1][-32:]
-    assert layout.token(Scope("db/t#\udc80"))
-
-
 @pytest.mark.parametrize("namespace", ["a", "Shop_2.eu-west", "x" * 64])
 def test_good_namespaces(namespace):
     assert check_namespace(namespace) == namespace
