@@ -9,27 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
 from .codecs import open_sealer
+from .counts import Counts
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
-from .model import Outcome, Reason
 from .policy import Policy
 from .rulebook import Rulebook
 from .writing import commit
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from .explanation import Explanation
-    from .model import Scope
+    from .model import Outcome, Reason, Scope
     from .policy import Policies
     from .protocols import AsyncStore, Codec, Observer, Store
     from .recording import Recording
@@ -99,11 +99,9 @@ class Cache:
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
         self.audience = Audience(observers)
-        self.counts: Counter[Outcome] = Counter()
-        """Reads by outcome since this object was made, in this process."""
-        self.reasons: Counter[Reason] = Counter()
-        """The same by reason: of bypasses, of misses that left nothing behind, and of those where
-        something was stored that is not believed."""
+        self._counts = Counts()
+        self.count = self._counts.add
+        """Count a read by its outcome and reason."""
         self.mode = mode
         self._rules = Rulebook(default, policy_file)
         self._vary: dict[str, Callable[[], object]] = {}
@@ -444,6 +442,21 @@ class Cache:
             )
 
     # -- observing ---------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """
+        Reads by outcome since this object was made, in this process.
+        """
+        return self._counts.outcomes()
+
+    @property
+    def reasons(self) -> Counter[Reason]:
+        """
+        The same by reason: of bypasses, of misses that left nothing behind, and of those where
+        what was stored is not believed.
+        """
+        return self._counts.reasons()
 
     @property
     def observers(self) -> tuple[Observer, ...]:

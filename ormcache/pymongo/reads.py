@@ -98,9 +98,7 @@ class Read:
         Count how the read ended and tell whoever looks.
         """
         cache, namespace = self._attached.cache, self._asked.namespace
-        cache.counts[answer.outcome] += 1
-        if answer.reason is not None:
-            cache.reasons[answer.reason] += 1
+        cache.count(answer.outcome, answer.reason)
         if cache.audience:
             if answer.rows is not None:  # counted one by one
                 ((stream,),) = answer.rows.rows

@@ -253,15 +253,12 @@ class Read:
         return result
 
     def _count(self, answer: Answer) -> None:
-        cache = self._attached.cache
-        cache.counts[answer.outcome] += 1
-        if answer.reason is not None:
-            cache.reasons[answer.reason] += 1
-            if answer.reason is Reason.UNSTORABLE:
-                self._attached.warn_once(
-                    f"ormcache does not cache results with values of type {answer.detail}: "
-                    "they cannot be stored exactly"
-                )
+        self._attached.cache.count(answer.outcome, answer.reason)
+        if answer.reason is Reason.UNSTORABLE:
+            self._attached.warn_once(
+                f"ormcache does not cache results with values of type {answer.detail}: "
+                "they cannot be stored exactly"
+            )
 
     def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
         plan, context, dialect = self._plan, self._context, self._attached.dialect

@@ -14,11 +14,11 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from ormcache.errors import ConfigurationError, StoreError
+from ormcache.forked import begin_anew_after_fork
 from ormcache.model import Fetched, Intent, Scope
 from ormcache.protocols import Clock
 from ormcache.stores.breaker import Breaker
 from ormcache.stores.debt import Debt, Due
-from ormcache.stores.forked import begin_anew_after_fork
 
 __all__ = ["Asks", "Guard", "Question"]
 

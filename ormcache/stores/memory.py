@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ormcache.errors import ConfigurationError
+from ormcache.forked import begin_anew_after_fork
 from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
 from ormcache.protocols import Clock
-from ormcache.stores.forked import begin_anew_after_fork
 
 __all__ = ["AsyncMemoryStore", "MemoryStore"]
 
