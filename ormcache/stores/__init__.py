@@ -74,6 +74,6 @@ def _redis(url: str, namespace: str, timeout: float) -> Store:
             raise
         msg = "this store needs the package redis: pip install 'ormcache[redis]'"
         raise ConfigurationError(msg) from exc
-    if not url.startswith("unix:"):  # a path may hold any sign
+    if not url.lower().startswith("unix:"):  # a path may hold any sign
         check_signs(url)
     return GuardedStore(RedisStore.from_url(url, namespace, timeout=timeout))
