@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
+from .codecs import open_sealer
 from .counts import Counts
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
@@ -26,7 +27,7 @@ from .writing import commit
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -69,6 +70,10 @@ class Cache:
         trust_listeners: True: the application's own listeners on connections and cursors, and its
             `creator`, do not change what a statement means (they trace, count or authenticate);
             hits then need no connection even where there are such.
+        secret: At least 16 random bytes, as `str` or `bytes`, shared by the processes of this
+            application: what it has not sealed is a miss, and the store's keys tell nothing about
+            parameters. Several while one replaces another, the newest first.
+        encrypt: Also keep entries from whoever can read the store; needs `ormcache[crypto]`.
 
     Raises:
         ConfigurationError: A setting is wrong.
@@ -87,6 +92,8 @@ class Cache:
         codec: Codec | None = None,
         observers: Iterable[Observer] = (),
         trust_listeners: bool = False,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        encrypt: bool = False,
     ) -> None:
         if not 0 < lease_seconds <= 3600:
             msg = f"setting 'lease_seconds' must be above 0 and at most 3600, got {lease_seconds!r}"
@@ -101,6 +108,7 @@ class Cache:
         self.store = store
         self.async_store = async_store or _asynchronous(store)
         self._codec = codec
+        self.sealer = open_sealer(secret, encrypt=encrypt)
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
         self.flights = Flights()
@@ -479,7 +487,8 @@ class Cache:
     @property
     def reasons(self) -> Counter[Reason]:
         """
-        The same by reason: of bypasses, and of misses that left nothing behind.
+        The same by reason: of bypasses, of misses that left nothing behind, and of those where
+        what was stored is not believed.
         """
         return self._counts.reasons()
 
@@ -514,11 +523,13 @@ _SETTINGS = frozenset(
     {
         "codec",
         "default",
+        "encrypt",
         "lease_seconds",
         "mode",
         "observers",
         "on_outage",
         "policy_file",
+        "secret",
         "trust_listeners",
     }
 )

@@ -134,7 +134,7 @@ class Outcome(enum.Enum):
 
 class Reason(enum.Enum):
     """
-    Why a read was a bypass, or why a miss left nothing behind.
+    Why a read was a bypass, why a miss left nothing behind, or why what was stored was not used.
     """
 
     OFF = "caching is switched off"
@@ -152,6 +152,8 @@ class Reason(enum.Enum):
     STORE = "the store did not answer"
     RECOVERING = "the store is back; invalidations it has missed may still be on their way"
     UNDECODABLE = "the stored bytes could not be read"
+    TAMPERED = "the stored bytes were altered, or copied from another key"
+    FOREIGN_SEAL = "the entry was sealed with a secret that this cache does not have"
     UNSTORABLE = "a value cannot be stored exactly"
     TOO_LARGE = "the result is larger than the policy allows"
     SHADOW = "shadow mode: the database answers"

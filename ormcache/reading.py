@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING
 from .collapsing import Lookup, collapse
 from .comparing import compare
 from .effects import Effect, fetch, load, save
-from .entry import Entry, open_entry, seal_entry
-from .errors import StoreError, StoreRecoveringError, Undecodable, Unstorable
+from .entry import PLAIN, Entry
+from .errors import (
+    ForeignSeal,
+    StoreError,
+    StoreRecoveringError,
+    Tampered,
+    Undecodable,
+    Unstorable,
+)
 from .freshness import Snapshot, Verdict, judge
 from .model import Fetched, Outcome, Reason, Rows
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
     from .flights import Flight
     from .model import Scope, TokenState
-    from .protocols import Codec
+    from .protocols import Codec, Sealer
 
 __all__ = ["Answer", "ReadRequest", "read", "read_uncached", "reason_of"]
 
@@ -47,6 +54,7 @@ class ReadRequest:
     max_rows: int
     max_bytes: int
     codec: Codec
+    sealer: Sealer = PLAIN
     not_served: Reason | None = None
     """Why the database must answer all the same and the entry be replaced; None: serve it."""
     not_filled: Reason | None = None
@@ -102,8 +110,10 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
             snapshot.lose()
         return (yield from _from_database(snapshot, reason_of(exc), str(exc)))
 
-    entry = _open(request, fetched)
+    entry, unopened = _open(request, fetched)
     verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    if verdict.outcome is Outcome.MISS:
+        verdict = Verdict(Outcome.MISS, unopened)
     if verdict.outcome is Outcome.BYPASS:
         return (yield from _from_database(snapshot, verdict.reason))
 
@@ -155,13 +165,17 @@ def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect,
     return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
 
 
-def _open(request: ReadRequest, fetched: Fetched) -> Entry | None:
+def _open(request: ReadRequest, fetched: Fetched) -> tuple[Entry | None, Reason | None]:
     if fetched.entry is None:
-        return None
+        return None, None
     try:
-        return open_entry(request.key, request.codec.id, fetched.entry)
+        return request.sealer.open(request.key, request.codec.id, fetched.entry), None
+    except Tampered:
+        return None, Reason.TAMPERED
+    except ForeignSeal:
+        return None, Reason.FOREIGN_SEAL
     except Undecodable:
-        return None
+        return None, Reason.UNDECODABLE
 
 
 def _decode(request: ReadRequest, entry: Entry) -> Rows | None:
@@ -226,7 +240,7 @@ def _collapse(
 
 
 def _rows(request: ReadRequest, data: bytes | None, states: tuple[TokenState, ...]) -> Rows | None:
-    entry = _open(request, Fetched(data, states))
+    entry, _ = _open(request, Fetched(data, states))
     verdict = judge(entry and entry.tokens, request.scopes, states, request.snapshot)
     if verdict.outcome is not Outcome.HIT or entry is None:
         return None
@@ -296,7 +310,7 @@ def _fill(
         answer.reason = Reason.TOO_LARGE
         return None
     tokens = [state.token for state in states]  # those of before the query, never newer ones
-    entry = seal_entry(request.key, request.codec.id, tokens, payload)
+    entry = request.sealer.seal(request.key, request.codec.id, tokens, payload)
     try:
         yield from save(request.key, entry, request.ttl)
         answer.stored = True

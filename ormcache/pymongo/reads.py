@@ -25,7 +25,7 @@ from pymongo import ReadPreference
 from ormcache.codecs.bson import BsonCodec, StreamCodec, documents, split
 from ormcache.effects import Effect, Fetch, fetch, load
 from ormcache.errors import StoreError
-from ormcache.fingerprint import NoIdentityError, digest
+from ormcache.fingerprint import NoIdentityError
 from ormcache.model import Outcome, Reason
 from ormcache.policy import Policy
 from ormcache.reading import Answer, ReadRequest, read, reason_of
@@ -188,6 +188,7 @@ class Read:
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
             codec=_DOCUMENT_BY_DOCUMENT if cache.shadowing else _CODEC,
+            sealer=cache.sealer,
             not_served=Reason.ASKED if cache.refreshing else None,
             shadow=cache.shadowing,
             ordered=self._asked.ordered,
@@ -211,7 +212,7 @@ class Read:
             if value is None:
                 raise NoIdentityError(f"vary {name!r}: register it with Cache.vary")
             parts += ("vary", name, value)
-        return digest(parts)
+        return self._attached.cache.sealer.name(parts)
 
 
 def _watched(request: ReadRequest, known: KnownCatalog) -> Generator[Effect, Any, Answer]:

@@ -53,6 +53,8 @@ class Catalog:
         nontransactional: Tables where a write is final at once, without a commit.
         triggered: Tables with triggers; what those change is known to the user only.
         view_sources: The tables and views in the definition of each view.
+        policy_sources: Those that the row-level security of each table asks. Where it does not bind
+            us, it may bind a role that a session becomes.
         unreadable: Why a read of this table or view must not be stored.
         unreadable_in_views: As `unreadable`, for reads that come through a view.
         cascades: Tables with rows that the database itself changes or deletes with the key's.
@@ -67,6 +69,7 @@ class Catalog:
     nontransactional: frozenset[TableName] = frozenset()
     triggered: frozenset[TableName] = frozenset()
     view_sources: Names = field(default_factory=_no_names)
+    policy_sources: Names = field(default_factory=_no_names)
     unreadable: Mapping[TableName, str] = field(default_factory=dict)
     unreadable_in_views: Mapping[TableName, str] = field(default_factory=dict)
     cascades: Names = field(default_factory=_no_names)
@@ -89,7 +92,7 @@ class Catalog:
         What a read of these tables and views depends on. Materialized views stay themselves.
         """
         named = frozenset[TableName]().union(*map(self.resolve, tables))
-        behind = _closure(self.view_sources, named) - named
+        behind = _closure(self._read_sources, named) - named
         # A partition may be a foreign table although its parent is not.
         parts = _closure(self._children, named | behind)
         reasons = [self.unreadable[each] for each in sorted(parts) if each in self.unreadable]
@@ -124,6 +127,11 @@ class Catalog:
         if self.dialect == "sqlite":
             return "reads"  # written in the host language: no statement of its own
         return "builtin" if self.dialect == "mysql" and "." not in name else "unknown"
+
+    @cached_property
+    def _read_sources(self) -> Names:
+        both = (self.view_sources, self.policy_sources)
+        return gathered((one, other) for names in both for one in names for other in names[one])
 
     @cached_property
     def _children(self) -> Names:

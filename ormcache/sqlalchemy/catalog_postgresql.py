@@ -60,6 +60,14 @@ _EDGES: Final = """
     WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
     UNION
+    SELECT 'policy', t.schema, t.name, s.schema, s.name
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_policy p ON p.oid = d.objid
+    JOIN relation t ON t.oid = p.polrelid
+    JOIN relation s ON s.oid = d.refobjid AND s.oid <> t.oid
+    WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    UNION
     SELECT 'inherits', c.schema, c.name, p.schema, p.name
     FROM pg_catalog.pg_inherits i
     JOIN relation c ON c.oid = i.inhrelid
@@ -117,6 +125,7 @@ def load(query: Query) -> Catalog:
         tables=frozenset(each.name for each in relations if each.kind != "S"),
         triggered=frozenset(each.name for each in relations if each.triggered),
         view_sources=gathered((one, other) for kind, one, other in edges if kind == "view"),
+        policy_sources=gathered((one, other) for kind, one, other in edges if kind == "policy"),
         unreadable={each.name: why for each in relations if (why := each.unreadable())},
         unreadable_in_views={
             each.name: f"row-level security on {each.name.name}"

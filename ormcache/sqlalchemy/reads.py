@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
-from ormcache.fingerprint import NoIdentityError, digest
+from ormcache.fingerprint import NoIdentityError
 from ormcache.model import Outcome, Reason
 from ormcache.reading import Answer, ReadRequest, read
 
@@ -195,6 +195,7 @@ class Read:
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
             codec=cache.codec,
+            sealer=cache.sealer,
             not_served=not_served,
             not_filled=Reason.OWN_WRITES if state.touched else None,
             shadow=cache.shadowing,
@@ -211,7 +212,7 @@ class Read:
         parts = [plan.key, context.statement, canonical_parameters(context.parameters[0])]
         for name in vary:
             parts += (name, *self.varied(name))
-        return digest(parts)
+        return self._attached.cache.sealer.name(parts)
 
     def varied(self, name: str) -> tuple[str, str]:
         """

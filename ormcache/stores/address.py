@@ -13,7 +13,10 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ormcache.errors import ConfigurationError
 
-__all__ = ["Address", "read_address"]
+__all__ = ["Address", "check_signs", "read_address"]
+
+
+_MALFORMED = "the Redis URL is malformed: check the host, the port, and that signs are %-quoted"
 
 
 class Address(NamedTuple):
@@ -74,10 +77,9 @@ def read_address(url: str) -> Address:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as exc:
+    except ValueError:
         # Its text may hold a piece of the password, where a sign in that was not quoted.
-        msg = "the Redis URL is malformed: check the host, the port, and that signs are %-quoted"
-        raise ConfigurationError(msg) from exc
+        raise ConfigurationError(_MALFORMED) from None
     if parts.fragment:
         msg = "a Redis URL has no '#' part; write %23 for a '#' in the user name or password"
         raise ConfigurationError(msg)
@@ -119,3 +121,20 @@ def _query(parts: SplitResult, readers: dict[str, Callable[[str], Any]]) -> dict
             raise ConfigurationError.unknown("option in the Redis URL", name, readers)
         said[name] = readers[name](value)
     return said
+
+
+def check_signs(url: str) -> None:
+    """
+    Refuse a URL in which a piece of the password stands where something else is expected.
+
+    It does, up to the '@', where a '/' or a '?' in the password is not quoted, and an error would
+    show what it did not expect.
+
+    Raises:
+        ConfigurationError: The URL is malformed.
+    """
+    before, _, query = url.partition("://")[2].partition("?")
+    path = before.partition("/")[2]
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if any("@" in text for text in (path, *names)):
+        raise ConfigurationError(_MALFORMED)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ormcache.codecs import open_sealer
 from ormcache.effects import Fetch, Load, Save
 from ormcache.entry import open_entry, seal_entry
 from ormcache.errors import StoreError, Undecodable, Unstorable
@@ -16,6 +17,7 @@ from tests.fixtures.scripted import play
 
 A, B, C = Scope("db/a"), Scope("db/b"), Scope("db/c")
 OLD, NEW = Token(b"old"), Token(b"new")
+SECRET = "sixteen bytes or more"
 DOWN = StoreError("the store is down")
 
 
@@ -114,6 +116,37 @@ def test_bytes_that_are_no_entry_are_a_miss_and_replaced(stored: bytes):
     played = play(read(request()), Fetched(stored, quiet(OLD, NEW)), ROWS, None)
     assert played.asked == ["fetch", "load", "save"]
     assert played.returned.outcome is Outcome.MISS
+    assert played.returned.stored
+
+
+@pytest.mark.parametrize("tokens", [(OLD, NEW), (OLD, OLD)], ids=["current", "stale"])
+@pytest.mark.parametrize(
+    ("settings", "alter", "reason"),
+    [
+        ({}, lambda data: data[:-1], Reason.TAMPERED),
+        ({}, lambda data: b"\0" + data[1:], Reason.UNDECODABLE),
+        ({"secret": SECRET}, lambda data: data[:-1], Reason.TAMPERED),
+        ({"secret": SECRET}, lambda data: data[:2] + b"\0" * 8 + data[10:], Reason.FOREIGN_SEAL),
+        ({"secret": SECRET}, lambda _: entry(OLD, NEW), Reason.UNDECODABLE),
+        ({"secret": SECRET, "encrypt": True}, lambda data: data + b"\0", Reason.TAMPERED),
+    ],
+)
+def test_why_what_is_stored_was_not_believed_is_told(
+    tokens: tuple[Token, ...], settings: dict[str, Any], alter, reason: Reason
+):
+    sealer = open_sealer(**{"secret": None, **settings})
+    stored = alter(sealer.seal("f", ReprCodec.id, tokens, b"[(1,), (2,)]"))
+    played = play(read(request(sealer=sealer)), Fetched(stored, quiet(OLD, NEW)), ROWS, None)
+    assert (played.returned.outcome, played.returned.reason) == (Outcome.MISS, reason)
+    assert played.returned.stored
+    saved = played.effects[-1]
+    assert sealer.open("f", ReprCodec.id, saved.entry).tokens == (OLD, NEW)
+
+
+def test_a_table_in_doubt_says_more_than_bytes_that_are_no_entry():
+    states = (*quiet(OLD), *doubtful(NEW))
+    played = play(read(request()), Fetched(b"garbage", states), ROWS)
+    assert (played.returned.outcome, played.returned.reason) == (Outcome.BYPASS, Reason.IN_DOUBT)
 
 
 def test_a_payload_that_cannot_be_decoded_is_a_miss_and_replaced():
