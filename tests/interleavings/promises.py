@@ -1,0 +1,196 @@
+"""
+What must hold, whatever happens in whatever order?
+
+- P2: a read that begins after a commit has returned does not return older data than that commit.
+- P3: no read returns a change that is not committed, or is rolled back; a transaction reads its
+  own; and where it reads from a snapshot, exactly that: before the snapshot is taken, hits of one
+  moment, afterwards nothing newer and nothing older.
+- P4: the same as P2 for a commit whose writer was killed, once its lease has run out.
+- One statement returns rows of one moment.
+- No going backwards: once a read has returned a version, a read that begins later returns no
+  older one; unless the gap between COMMIT and settle was not covered by a lease, because the
+  store lost it, never got it, or the writer took longer than it.
+"""
+
+from typing import TYPE_CHECKING
+
+from tests.interleavings.states import Reading, version
+
+if TYPE_CHECKING:
+    from tests.interleavings.world import World
+
+__all__ = [
+    "Violation",
+    "commit_returns",
+    "content",
+    "lease_time_passes",
+    "lease_lost",
+    "read_begins",
+    "read_ends",
+    "told",
+]
+
+Versions = tuple[tuple[int, int, bool], ...]
+
+
+class Violation(Exception):
+    """
+    A promise was broken.
+    """
+
+
+def told(rows: Versions) -> str:
+    """
+    Return rows as a story tells them.
+    """
+    return ", ".join(f"[{i}] version {v}{' with its own change' * dirty}" for i, v, dirty in rows)
+
+
+def content(world: "World") -> str:
+    """
+    Return what the database holds now.
+    """
+    items = range(len(world.promised))
+    return ", ".join(f"[{i}] is version {version(world.log, len(world.log), i)}" for i in items)
+
+
+def read_begins(world: "World", slot: int, items: tuple[int, ...]) -> None:
+    """
+    Note what is promised to a read that begins now.
+    """
+    actor = world.actors[slot]
+    begun = Reading(items, world.promised, world.seen)
+    if actor.transaction.keeps:
+        floors = actor.transaction.floors
+        if not floors.promised:
+            floors = begun._replace(items=())
+            world.change(slot, floors=floors)
+        begun = floors._replace(items=items)
+    world.actors[slot] = world.actors[slot]._replace(reading=begun)
+
+
+def read_ends(world: "World", slot: int, rows: Versions, *, served: bool) -> None:
+    """
+    Compare what a read returns with what was promised to it.
+    """
+    actor = world.actors[slot]
+    written = actor.transaction.written
+    for item, _, dirty in rows:
+        if dirty and item not in written:
+            _break(world, slot, f"[{item}] with a change that was never committed", "P3")
+        if item in written and not dirty:
+            _break(world, slot, f"[{item}] without its own change", "P3")
+    _check_moment(world, slot, rows)
+    for item, got, _ in rows:
+        _check_age(world, slot, item, got)
+    seen = list(world.seen)
+    for item, got, _ in rows:
+        seen[item] = max(seen[item], got)
+    world.seen = tuple(seen)
+
+
+def _check_moment(world: "World", slot: int, rows: Versions) -> None:
+    transaction = world.actors[slot].transaction
+    pairs = tuple((item, got) for item, got, _ in rows)
+    if not _moments(world, pairs):
+        _break(world, slot, "rows that the database never held together", "P1")
+    if not transaction.keeps:
+        return
+    if transaction.snapshot >= 0:
+        for item, got in pairs:
+            held = version(world.log, transaction.snapshot, item)
+            if got != held:
+                age = "newer" if got > held else "older"
+                _break(world, slot, f"[{item}] version {got}, {age} than {held} in its snapshot", "P3")
+        return
+    served = tuple(sorted({*transaction.served, *pairs}))
+    if not _moments(world, served):
+        _break(world, slot, "rows of another moment than its hits before", "P3")
+    world.change(slot, served=served)
+
+
+def _moments(world: "World", pairs: tuple[tuple[int, int], ...]) -> bool:
+    """
+    Return whether there was a moment at which every item had its version.
+    """
+    log = world.log
+    return any(
+        all(version(log, moment, item) == got for item, got in pairs)
+        for moment in range(len(log) + 1)
+    )
+
+
+def _check_age(world: "World", slot: int, item: int, got: int) -> None:
+    reading = world.actors[slot].reading
+    promised, seen = reading.promised[item], reading.seen[item]
+    if got < promised:
+        what = f"[{item}] version {got}, although the commit of version {promised} had returned"
+        _break(world, slot, what, "P2/P4")
+    if got >= seen:
+        return
+    for number, commit in enumerate(world.log, 1):
+        between = got < version(world.log, number, item) <= seen and item in commit
+        if between and number not in world.exposed:
+            what = f"[{item}] version {got}, although version {seen} had been read before"
+            _break(world, slot, what, "no going backwards")
+
+
+def _break(world: "World", slot: int, what: str, promise: str) -> None:
+    raise Violation(f"{promise} is broken: {world.name(slot)} returns {what}")
+
+
+def commit_returns(world: "World", slot: int, *, delivered: bool) -> None:
+    """
+    From now on every read that begins must see the commit.
+
+    Not so where neither announce nor settle reached the store: that is a debt, which the guarded
+    store pays before anybody in this process believes the store again.
+    """
+    transaction = world.actors[slot].transaction
+    if transaction.commit and (delivered or not transaction.exposed):
+        _promise(world, transaction.commit)
+
+
+def lease_time_passes(world: "World") -> None:
+    """
+    Every lease granted so far runs out: what was committed under it must be seen from now on.
+    """
+    for slot, actor in enumerate(world.actors):
+        t = actor.transaction
+        if t.commit and not t.exposed:
+            _promise(world, t.commit)
+        elif t.announced:
+            world.change(slot, exposed=True)
+    for number, orphan in enumerate(world.orphans):
+        if orphan.commit and not orphan.exposed:
+            _promise(world, orphan.commit)
+        else:
+            world.orphans[number] = orphan._replace(exposed=True)
+    world.orphans = [orphan for orphan in world.orphans if not orphan.commit]
+
+
+def lease_lost(world: "World", scope: str | None) -> None:
+    """
+    The store loses the leases of *scope* (None: all): the gaps they covered are open.
+    """
+    for slot, actor in enumerate(world.actors):
+        t = actor.transaction
+        if t.announced and (scope is None or scope in t.scopes):
+            world.change(slot, exposed=True)
+            _expose(world, t.commit)
+    for number, orphan in enumerate(world.orphans):
+        if scope is None or scope in orphan.scopes:
+            world.orphans[number] = orphan._replace(exposed=True)
+            _expose(world, orphan.commit)
+
+
+def _expose(world: "World", commit: int) -> None:
+    if commit and commit not in world.exposed:
+        world.exposed = (*world.exposed, commit)
+
+
+def _promise(world: "World", commit: int) -> None:
+    promised = list(world.promised)
+    for item in world.log[commit - 1]:
+        promised[item] = max(promised[item], version(world.log, commit, item))
+    world.promised = tuple(promised)
