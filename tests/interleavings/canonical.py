@@ -72,7 +72,9 @@ class _Names(dict[bytes, Token]):
         self._rename = rename
 
     def __missing__(self, token: bytes) -> Token:
-        name = self[token] = Token(b"t%d" % len(self)) if self._rename else Token(token)
+        # The empty token is nobody's name: a mutation's "nothing there".
+        named = self._rename and bool(token)
+        name = self[token] = Token(b"t%d" % len(self)) if named else Token(token)
         return name
 
     def entry(self, key: str, data: bytes) -> bytes:
@@ -88,18 +90,17 @@ class _Names(dict[bytes, Token]):
         entry = None if answer.entry is None else self.entry(*_of_key(answer.entry))
         return Fetched(entry, states)
 
-    def pattern(self, answer: Any) -> str:
+    def pattern(self, answer: Any) -> Any:
         """
         Return what tells answers apart without naming a token for it.
         """
         if not isinstance(answer, Fetched):
-            return repr(answer)
+            return _number(answer)
         tokens = [(self.get(token, b"?"), doubt) for token, doubt in answer.tokens]
-        entry = None
-        if answer.entry is not None:
-            known, payload = _opened(*_of_key(answer.entry))
-            entry = [self.get(token, b"?") for token in known], payload
-        return repr((tokens, entry))
+        if answer.entry is None:
+            return tokens
+        known, payload = _opened(*_of_key(answer.entry))
+        return [*tokens, *((self.get(token, b"?"), 2) for token in known), (payload, 3)]
 
 
 def _order(actors: list[Actor], names: _Names) -> tuple[int, ...]:
@@ -108,11 +109,24 @@ def _order(actors: list[Actor], names: _Names) -> tuple[int, ...]:
         return tuple(range(len(actors)))
 
     def key(slot: int) -> Any:
-        actor = actors[slot]
-        patterns = [names.pattern(answer) for answer in actor.answers]
-        return actor.program, actor.stage, patterns, repr(actor.transaction), repr(actor.reading)
+        program, stage, answers, *others = actors[slot]
+        place = program, stage, len(answers), *map(_number, others)
+        return place, [names.pattern(answer) for answer in answers]
 
-    return tuple(sorted(range(len(actors)), key=key))
+    try:
+        return tuple(sorted(range(len(actors)), key=key))
+    except TypeError:  # answers of different kinds at one place: in the order they stand
+        return tuple(sorted(range(len(actors)), key=lambda slot: key(slot)[0]))
+
+
+_numbers: dict[Any, int] = {}
+
+
+def _number(value: Any) -> int:
+    """
+    Return the number of a value without tokens: any order will do, as long as it is the same.
+    """
+    return _numbers.setdefault(value, len(_numbers))
 
 
 def _moved(lease: str, places: dict[int, int]) -> str:

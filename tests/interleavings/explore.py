@@ -6,6 +6,7 @@ it holds everything the future depends on. Where no read is left to be answered 
 broken any more, and the way ends there.
 """
 
+import gc
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,8 +70,12 @@ def explore(setting: Setting) -> Explored:
     Visit every state that can be reached, or stop at the first violation.
     """
     world, first = opened(setting)
-    with world.names.used():
-        return _explore(world, first, setting)
+    gc.disable()  # millions of tuples, none of them in a cycle
+    try:
+        with world.names.used():
+            return _explore(world, first, setting)
+    finally:
+        gc.enable()
 
 
 def _explore(world: World, first: State, setting: Setting) -> Explored:

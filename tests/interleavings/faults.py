@@ -168,7 +168,8 @@ def _anything(world: World) -> Iterator[str]:
 
 
 def _leases(world: World) -> Iterator[str]:
-    if any(leases for _, _, leases in world.store.content()[1]):
+    leases = any(leases for _, _, leases in world.store.content()[1])
+    if leases or world.orphans or any(actor.transaction.announced for actor in world.actors):
         yield "time"
 
 

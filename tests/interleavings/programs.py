@@ -34,7 +34,10 @@ __all__ = [
     "changes",
     "program",
     "reads",
+    "release",
+    "rollback_to",
     "rows_of",
+    "savepoint",
     "transaction",
 ]
 
@@ -197,6 +200,7 @@ class Connection:
     """Whether the user asked for the isolation level: then the first read opens the snapshot."""
     snapshot: freshness.Snapshot | None = None
     touched: TouchedScopes = field(default_factory=TouchedScopes)
+    wrote: bool = False
 
 
 Step = Callable[[Connection], Path]
@@ -266,14 +270,14 @@ def transaction(
     return Made(steps, keeps, chosen, ends)
 
 
-def reads(query: Query) -> Step:
+def reads(query: Query, *, uncached: bool = False) -> Step:
     """
-    Read through the cache, as an edge does.
+    Read through the cache, as an edge does; *uncached*: a statement that cannot be cached.
     """
 
     def step(connection: Connection) -> Path:
         yield Asks(query)
-        if connection.touched.overlaps(query.scopes):
+        if uncached or connection.touched.overlaps(query.scopes):
             path = reading.read_uncached(connection.snapshot, connection.tracked)
         else:
             path = reading.read(_request(connection, query))
@@ -282,7 +286,7 @@ def reads(query: Query) -> Step:
         rows = answer.rows if served else loaded
         yield Got(tuple(rows.rows), served)
 
-    step.__name__ = f"reads {query.name}"
+    step.__name__ = f"reads {query.name}{' uncached' if uncached else ''}"
     return step
 
 
@@ -329,6 +333,7 @@ def changes(change: Change) -> Step:
     """
 
     def step(connection: Connection) -> Path:
+        connection.wrote = True
         connection.touched.touch(change.scopes)
         if connection.snapshot is not None and not connection.snapshot.taken:
             connection.snapshot.taken = True
@@ -364,9 +369,9 @@ def rollback_to(connection: Connection) -> Path:
 
 
 def _commits(connection: Connection) -> Path:
-    scopes = connection.touched.all()
-    if not scopes:
+    if not connection.wrote:
         return
+    scopes = connection.touched.all()
     try:
         done = yield from writing.commit(scopes, lambda error: isinstance(error, Refused))
     except (Refused, Unheard) as exc:

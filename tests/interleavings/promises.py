@@ -8,8 +8,14 @@ What must hold, whatever happens in whatever order?
 - P4: the same as P2 for a commit whose writer was killed, once its lease has run out.
 - One statement returns rows of one moment.
 - No going backwards: once a read has returned a version, a read that begins later returns no
-  older one; unless the gap between COMMIT and settle was not covered by a lease, because the
-  store lost it, never got it, or the writer took longer than it.
+  older one.
+
+What a lease covers, and what not. Between COMMIT and settle the database is ahead of the store.
+While the writer's lease is in force, nobody notices. Where it is not, because the store lost it
+or never got it, or because the writer needs longer than it lasts, that one commit is *exposed*
+until it has been settled: a reader may see it and the next one not, and a snapshot may be answered
+from the other side of it. P2 and everything else hold all the same. What cannot hold is P4 for a
+commit that reaches the database after the lease has run out, or whose lease the store has lost.
 """
 
 from typing import TYPE_CHECKING
@@ -99,14 +105,28 @@ def _check_moment(world: "World", slot: int, rows: Versions) -> None:
     if transaction.snapshot >= 0:
         for item, got in pairs:
             held = version(world.log, transaction.snapshot, item)
-            if got != held:
+            if _covered(world, item, *sorted((got, held))):
                 age = "newer" if got > held else "older"
                 _break(world, slot, f"[{item}] version {got}, {age} than {held} in its snapshot", "P3")
+        return
+    if world.exposed:
         return
     served = tuple(sorted({*transaction.served, *pairs}))
     if not _moments(world, served):
         _break(world, slot, "rows of another moment than its hits before", "P3")
     world.change(slot, served=served)
+
+
+def _covered(world: "World", item: int, low: int, high: int) -> bool:
+    """
+    Return whether *item* got from version *low* to *high* by a commit that a lease covered.
+    """
+    return any(
+        low < version(world.log, number, item) <= high
+        and item in commit
+        and number not in world.exposed
+        for number, commit in enumerate(world.log, 1)
+    )
 
 
 def _moments(world: "World", pairs: tuple[tuple[int, int], ...]) -> bool:
@@ -126,13 +146,9 @@ def _check_age(world: "World", slot: int, item: int, got: int) -> None:
     if got < promised:
         what = f"[{item}] version {got}, although the commit of version {promised} had returned"
         _break(world, slot, what, "P2/P4")
-    if got >= seen:
-        return
-    for number, commit in enumerate(world.log, 1):
-        between = got < version(world.log, number, item) <= seen and item in commit
-        if between and number not in world.exposed:
-            what = f"[{item}] version {got}, although version {seen} had been read before"
-            _break(world, slot, what, "no going backwards")
+    if _covered(world, item, got, seen):
+        what = f"[{item}] version {got}, although version {seen} had been read before"
+        _break(world, slot, what, "no going backwards")
 
 
 def _break(world: "World", slot: int, what: str, promise: str) -> None:

@@ -189,7 +189,10 @@ class World:
         """
         actor = self.actors[slot]
         if actor.answers:
-            self.places.drop(actor.program, actor.stage, actor.answers)
+            try:
+                self.places.drop(actor.program, actor.stage, actor.answers)
+            except RuntimeError as exc:
+                raise promises.Violation(f"{self.name(slot)} is dead and does more") from exc
         self.actors[slot] = Actor(actor.program, KILLED)
 
     def commit_arrives(self, number: int) -> None:
@@ -266,7 +269,8 @@ def _apply(world: World, slot: int, _effect: Apply) -> None:
 
 
 def _begins(world: World, slot: int, effect: Begins) -> None:
-    world.change(slot, keeps=effect.keeps)
+    fresh = EMPTY._replace(keeps=effect.keeps)
+    world.actors[slot] = world.actors[slot]._replace(transaction=fresh)
 
 
 def _asks(world: World, slot: int, effect: Asks) -> None:
