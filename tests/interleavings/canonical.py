@@ -1,143 +1,132 @@
 """
 Which states are the same but for names?
 
-Tokens are only compared, so any renaming of them is the same state; and two actors with equal
-programs may change places. The canonical form names tokens in the order in which they are met,
-after it has put equal actors in order, and so each state is explored once and not in as many
-disguises as its history has.
+Tokens are opaque: they are compared with the tokens that the store holds now, and with nothing
+else. So one that the store holds is named by its scope, and of one that it does not hold any more
+(it never will again) it matters only which others in the same hands are equal to it. Actors with
+equal programs may change places, as no promise names one of them. And of time it matters only
+which leases still run.
 
-Forgetting which of two equal actors is which is right because no promise names one of them.
+So each state is explored once, and not in as many disguises as it has histories.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from ormcache.effects import Announce, Save, Settle
-from ormcache.entry import Entry, open_entry, seal_entry
+from ormcache.entry import open_entry, seal_entry
 from ormcache.model import Fetched, Token, TokenState
 from tests.interleavings.states import Actor, State, version
-from tests.interleavings.store import FOREVER
+from tests.interleavings.store import FOREVER, LEASE
 from tests.interleavings.world import World
 
 __all__ = ["canonical"]
 
-_CODEC = 0
+Naming = Callable[[bytes], Token]
 
 
-def canonical(world: World, *, rename: bool = True) -> tuple[State, tuple[int, ...]]:
+def canonical(world: World, *, rename: bool = True) -> tuple[State, list[int]]:
     """
     Return the state in its canonical form, and for each place in it which actor stands there now.
 
     *rename*: False where tokens mean something, as they do to a mutation that counts.
     """
     entries, tokens = world.store.content()
-    names = _Names(rename=rename)
-    named = {scope: names[token] for scope, token, _ in sorted(tokens)}
-    kept = tuple((key, names.entry(key, entry), FOREVER) for key, entry, _ in sorted(entries))
-    order = _order(world.actors, names)
-    places = {old: new for new, old in enumerate(order)}
-    actors = tuple(
-        actor._replace(answers=tuple([names.answer(a) for a in actor.answers]))
-        for actor in (world.actors[slot] for slot in order)
-    )
-    held = tuple(
-        (scope, named[scope], tuple(sorted((_moved(lease, places), end) for lease, end in leases)))
-        for scope, _, leases in sorted(tokens)
-    )
-    late = tuple(_late(effect, places, names) for effect in world.late)
-    orphans = tuple(sorted(world.orphans))
-    log = tuple(world.log)
+    tokens = sorted(tokens)
+    current = {token: b"t%d" % number for number, (_, token, _) in enumerate(tokens)}
+    if not rename:
+        current = _Itself()
+    same = all(token == name for token, name in current.items())
+    actors = [
+        actor if same and actor is before else _actor(actor, current)
+        for actor, before in zip(world.actors, world.before, strict=True)
+    ]
+    order = sorted(range(len(actors)), key=lambda slot: (actors[slot].program, _number(actors[slot])))
+    places = {str(old): new for new, old in enumerate(order)}
     state = State(
-        log,
+        tuple(world.log),
         world.promised,
-        world.seen,
-        _that_matter(world),
-        world.clock,
+        tuple(map(max, world.seen, world.promised)),
+        _that_matter(world) if world.exposed else (),
         world.budget,
-        kept,
-        held,
-        late,
-        orphans,
-        actors,
+        tuple([(key, _entry(_met(key, data), _Names(current)), FOREVER) for key, data, _ in sorted(entries)]),
+        tuple([(scope, current[t], _leases(world, held, places)) for scope, t, held in tokens]),
+        tuple([_late(effect, places, _Names(current)) for effect in world.late]),
+        tuple(sorted(world.orphans)),
+        tuple([actors[slot] for slot in order]),
     )
     return state, order
 
 
-class _Names(dict[bytes, Token]):
+class _Itself(dict[bytes, Any]):
     """
-    The names given so far.
+    Every token keeps its name.
     """
 
-    def __init__(self, *, rename: bool) -> None:
-        self._rename = rename
+    def __missing__(self, token: bytes) -> bytes:
+        return token
+
+    def get(self, token: bytes, _default: Any = None) -> bytes:
+        return token
+
+
+class _Names(dict[bytes, Any]):
+    """
+    The names of tokens in one pair of hands.
+    """
+
+    def __init__(self, current: dict[bytes, Any]) -> None:
+        self._current = current
+        self._gone = 0
 
     def __missing__(self, token: bytes) -> Token:
-        # The empty token is nobody's name: a mutation's "nothing there".
-        named = self._rename and bool(token)
-        name = self[token] = Token(b"t%d" % len(self)) if named else Token(token)
+        name = self._current.get(token)
+        # The empty token is nobody's: it is how a mutation says "nothing there".
+        if name is None and token:
+            name = b"gone%d" % self._gone
+            self._gone += 1
+        name = self[token] = Token(name or token)
         return name
 
-    def entry(self, key: str, data: bytes) -> bytes:
-        tokens, payload = _opened(key, data)
-        return _sealed(key, tuple([self[token] for token in tokens]), payload)
 
-    def answer(self, answer: Any) -> Any:
-        if not isinstance(answer, Fetched):
-            return answer
-        states = tuple([TokenState(self[token], doubt) for token, doubt in answer.tokens])
-        # An entry comes with the key it is kept under; that key is in no answer. It is found by
-        # trying, as its digest is bound to it.
-        entry = None if answer.entry is None else self.entry(*_of_key(answer.entry))
-        return Fetched(entry, states)
-
-    def pattern(self, answer: Any) -> Any:
-        """
-        Return what tells answers apart without naming a token for it.
-        """
-        if not isinstance(answer, Fetched):
-            return _number(answer)
-        tokens = [(self.get(token, b"?"), doubt) for token, doubt in answer.tokens]
-        if answer.entry is None:
-            return tokens
-        known, payload = _opened(*_of_key(answer.entry))
-        return [*tokens, *((self.get(token, b"?"), 2) for token in known), (payload, 3)]
+def _actor(actor: Actor, current: dict[bytes, Any]) -> Actor:
+    for answer in actor.answers:
+        if isinstance(answer, Fetched):
+            break
+    else:
+        return actor
+    names = _Names(current)
+    return actor._replace(answers=tuple([_answer(each, names) for each in actor.answers]))
 
 
-def _order(actors: list[Actor], names: _Names) -> tuple[int, ...]:
-    programs = [actor.program for actor in actors]
-    if len(set(programs)) == len(programs):
-        return tuple(range(len(actors)))
-
-    def key(slot: int) -> Any:
-        program, stage, answers, *others = actors[slot]
-        place = program, stage, len(answers), *map(_number, others)
-        return place, [names.pattern(answer) for answer in answers]
-
-    try:
-        return tuple(sorted(range(len(actors)), key=key))
-    except TypeError:  # answers of different kinds at one place: in the order they stand
-        return tuple(sorted(range(len(actors)), key=lambda slot: key(slot)[0]))
+def _answer(answer: Any, names: _Names) -> Any:
+    if not isinstance(answer, Fetched):
+        return answer
+    states = tuple([TokenState(names[token], doubt) for token, doubt in answer.tokens])
+    return Fetched(None if answer.entry is None else _entry(answer.entry, names), states)
 
 
-_numbers: dict[Any, int] = {}
+def _entry(data: bytes, names: _Names) -> bytes:
+    key, tokens, payload = _opened[data]
+    return _sealed(key, tuple([names[token] for token in tokens]), payload)
 
 
-def _number(value: Any) -> int:
-    """
-    Return the number of a value without tokens: any order will do, as long as it is the same.
-    """
-    return _numbers.setdefault(value, len(_numbers))
+def _leases(world: World, held: Any, places: dict[str, int]) -> Any:
+    return tuple(
+        sorted([(_moved(lease, places), LEASE if end > world.clock else 0) for lease, end in held])
+    )
 
 
-def _moved(lease: str, places: dict[int, int]) -> str:
+def _moved(lease: str, places: dict[str, int]) -> str:
     slot, rest = lease.split(".", 1)
-    return f"{places[int(slot)]}.{rest}"
+    return f"{places[slot]}.{rest}"
 
 
-def _late(effect: Any, places: dict[int, int], names: _Names) -> Any:
+def _late(effect: Any, places: dict[str, int], names: _Names) -> Any:
     match effect:
         case Save(key, entry, ttl):
-            return Save(key, names.entry(key, entry), ttl)
+            return Save(key, _entry(_met(key, entry), names), ttl)
         case Announce(intent) | Settle(intent):
             return type(effect)(intent._replace(lease=_moved(intent.lease, places)))
     return effect
@@ -147,33 +136,34 @@ def _that_matter(world: World) -> tuple[int, ...]:
     """
     Return the exposed commits that no promise has overtaken.
     """
+    log, promised = world.log, world.promised
     return tuple(
-        sorted(
-            number
-            for number in world.exposed
-            if any(
-                version(world.log, number, item) > world.promised[item]
-                for item in world.log[number - 1]
-            )
-        )
+        number
+        for number in sorted(world.exposed)
+        if any(version(log, number, item) > promised[item] for item in log[number - 1])
     )
 
 
-_keys: dict[bytes, str] = {}
+_numbers: dict[Actor, int] = {}
 
 
-def _of_key(data: bytes) -> tuple[str, bytes]:
-    return _keys[data], data
+def _number(actor: Actor) -> int:
+    # Any order of actors will do, as long as it is always the same.
+    return _numbers.setdefault(actor, len(_numbers))
 
 
-@lru_cache(100_000)
-def _opened(key: str, data: bytes) -> Entry:
-    _keys[data] = key
-    return open_entry(key, _CODEC, data)
+_opened: dict[bytes, tuple[str, tuple[Token, ...], bytes]] = {}
+"""
+Every entry met, opened. An entry is bound to its key, and it is met in the store first.
+"""
+
+
+def _met(key: str, data: bytes) -> bytes:
+    if data not in _opened:
+        _opened[data] = key, *open_entry(key, 0, data)
+    return data
 
 
 @lru_cache(100_000)
 def _sealed(key: str, tokens: tuple[Token, ...], payload: bytes) -> bytes:
-    sealed = seal_entry(key, _CODEC, tokens, payload)
-    _keys[sealed] = key
-    return sealed
+    return _met(key, seal_entry(key, 0, tokens, payload))

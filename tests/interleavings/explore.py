@@ -62,7 +62,7 @@ def opened(setting: Setting) -> tuple[World, State]:
     world = World(Places(programs, names), names, setting.store())
     zeros = (0,) * setting.items
     actors = tuple(sorted(Actor(programs.index(each)) for each in setting.programs))
-    return world, State((), zeros, zeros, (), 0, setting.budget, (), (), (), (), actors)
+    return world, State((), zeros, zeros, (), setting.budget, (), (), (), (), actors)
 
 
 def explore(setting: Setting) -> Explored:
@@ -123,8 +123,8 @@ def _packed(state: State, numbers: dict[Any, int]) -> tuple[Any, ...]:
     Return the state as the numbers of its parts, of which most are shared with other states.
     """
     number = numbers.setdefault
-    database = number(state[:6], len(numbers))
-    store = number(state[6:10], len(numbers))
+    database = number(state[:5], len(numbers))
+    store = number(state[5:9], len(numbers))
     return (database, store, *[number(actor, len(numbers)) for actor in state.actors])
 
 

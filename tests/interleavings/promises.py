@@ -65,14 +65,15 @@ def read_begins(world: "World", slot: int, items: tuple[int, ...]) -> None:
     Note what is promised to a read that begins now.
     """
     actor = world.actors[slot]
-    begun = Reading(items, world.promised, world.seen)
-    if actor.transaction.keeps:
-        floors = actor.transaction.floors
-        if not floors.promised:
-            floors = begun._replace(items=())
-            world.change(slot, floors=floors)
-        begun = floors._replace(items=items)
-    world.actors[slot] = world.actors[slot]._replace(reading=begun)
+    asked = actor.transaction.floors
+    if not asked.promised:
+        asked = Reading(items, world.promised, tuple(map(max, world.seen, world.promised)))
+        if actor.transaction.keeps:
+            world.change(slot, floors=asked._replace(items=()))
+    of_these = [
+        tuple(floor * (item in items) for item, floor in enumerate(floors)) for floors in asked[1:]
+    ]
+    world.actors[slot] = world.actors[slot]._replace(reading=Reading(items, *of_these))
 
 
 def read_ends(world: "World", slot: int, rows: Versions, *, served: bool) -> None:

@@ -13,7 +13,6 @@ __all__ = [
     "EMPTY",
     "FINISHED",
     "IDLE",
-    "KILLED",
     "Actor",
     "Failed",
     "Loaded",
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 FINISHED = 1_000
-KILLED = 1_001
 
 
 class Failed(NamedTuple):
@@ -132,11 +130,11 @@ class State(NamedTuple):
     """By item: the newest version that some read has returned."""
     exposed: tuple[int, ...]
     """The commits whose gap between COMMIT and settle was not covered by a lease."""
-    clock: int
     budget: int
     """How many faults may still happen."""
     entries: tuple[tuple[str, bytes, float], ...]
     tokens: tuple[tuple[Scope, bytes, tuple[tuple[str, int], ...]], ...]
+    """With the leases and how long they run."""
     late: tuple[Any, ...]
     """Store operations that are still on their way."""
     orphans: tuple[Orphan, ...]

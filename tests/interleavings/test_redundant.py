@@ -24,8 +24,8 @@ TWICE = program(
 )
 EXPIRY = {"faults": ("lease time passes",), "budget": 1}
 
-HITS_BEFORE = Setting((writer(0, 1), reader(0), reader(1), SEVERAL))
-EXPIRING = Setting((W, R, R, OLD), **EXPIRY)
+HITS_BEFORE = Setting((writer(0, 1), R, SEVERAL))
+EXPIRING = Setting((W, R, OLD), **EXPIRY)
 
 # Hits of before the snapshot are not looked at again, or not for doubt: what moved since the
 # vector does not have the vector's token any more, so it is neither served nor filled in this
@@ -56,7 +56,7 @@ def test_a_rule_with_another_behind_it(replaced, setting, monkeypatch):
 def test_a_vector_that_outlives_its_transaction():
     # An older vector asks for more: a scope that still has its token has not changed since then,
     # so neither since this transaction's own snapshot.
-    setting = Setting((W, R, R, TWICE))
+    setting = Setting((W, R, TWICE))
     found = explore(setting)
     assert found.violation is None, story(setting, found.moves)
     assert found.served

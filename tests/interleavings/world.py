@@ -27,7 +27,6 @@ from tests.interleavings.states import (
     EMPTY,
     FINISHED,
     IDLE,
-    KILLED,
     Actor,
     Loaded,
     Orphan,
@@ -64,10 +63,10 @@ class World:
         Be at *state*.
         """
         self.log, self.promised, self.seen = list(state.log), state.promised, state.seen
-        self.exposed, self.clock, self.budget = state.exposed, state.clock, state.budget
+        self.exposed, self.clock, self.budget = state.exposed, 0, state.budget
         self.late, self.orphans = list(state.late), list(state.orphans)
-        self.actors = list(state.actors)
-        self.store.become(state.entries, state.tokens, state.clock)
+        self.actors, self.before = list(state.actors), state.actors
+        self.store.become(state.entries, state.tokens, self.clock)
         self.names.begin("new")
 
     # -- one actor's step ------------------------------------------------------------------------
@@ -193,7 +192,7 @@ class World:
                 self.places.drop(actor.program, actor.stage, actor.answers)
             except RuntimeError as exc:
                 raise promises.Violation(f"{self.name(slot)} is dead and does more") from exc
-        self.actors[slot] = Actor(actor.program, KILLED)
+        self.actors[slot] = Actor(actor.program, FINISHED)
 
     def commit_arrives(self, number: int) -> None:
         """
