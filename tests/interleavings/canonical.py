@@ -42,7 +42,9 @@ def canonical(world: World, *, rename: bool = True) -> tuple[State, list[int]]:
         actor if same and actor is before else _actor(actor, current)
         for actor, before in zip(world.actors, world.before, strict=True)
     ]
-    order = sorted(range(len(actors)), key=lambda slot: (actors[slot].program, _number(actors[slot])))
+    order = sorted(
+        range(len(actors)), key=lambda slot: (actors[slot].program, _number(actors[slot]))
+    )
     places = {str(old): new for new, old in enumerate(order)}
     state = State(
         tuple(world.log),
@@ -50,7 +52,12 @@ def canonical(world: World, *, rename: bool = True) -> tuple[State, list[int]]:
         tuple(map(max, world.seen, world.promised)),
         _that_matter(world) if world.exposed else (),
         world.budget,
-        tuple([(key, _entry(_met(key, data), _Names(current)), FOREVER) for key, data, _ in sorted(entries)]),
+        tuple(
+            [
+                (key, _entry(_met(key, data), _Names(current)), FOREVER)
+                for key, data, _ in sorted(entries)
+            ]
+        ),
         tuple([(scope, current[t], _leases(world, held, places)) for scope, t, held in tokens]),
         tuple([_late(effect, places, _Names(current)) for effect in world.late]),
         tuple(sorted(world.orphans)),

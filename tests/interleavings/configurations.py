@@ -6,10 +6,15 @@ normal test suite; `make explore` explores `complete`. Where faults multiply the
 fewer actors; the table that `make explore` prints says how many there were for which faults.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations_with_replacement
+from typing import Any
 
 from tests.interleavings.explore import Setting
+from tests.interleavings.markers import Change, Query
 from tests.interleavings.people import (
     ANY,
     BULK,
@@ -23,9 +28,8 @@ from tests.interleavings.people import (
     writer,
 )
 from tests.interleavings.programs import (
-    Change,
     Program,
-    Query,
+    Step,
     changes,
     program,
     reads,
@@ -63,50 +67,58 @@ W, R = writer(0, 1), reader(0, 1)
 W1, W2, R1, R2 = writer(0), writer(1), reader(0), reader(1)
 
 
-def _one(*steps, **kw) -> Program:
+def _one(*steps: Step, **kw: Any) -> Program:
     return program(transaction(*steps, **kw))
 
 
-def _faulty(name: str, kinds: tuple[str, ...], size: str, *actors: Program, budget: int = 1):
-    allowed = f"{size}, up to {budget} fault{'s' * (budget > 1)}"
-    return Configuration(name, allowed, (Setting(actors, faults=kinds, budget=budget),))
+def _of(
+    name: str, *actors: Program, faults: tuple[str, ...] = (), budget: int = 0
+) -> Configuration:
+    budget = budget or bool(faults)
+    size = _size(actors) + (f", {budget} fault{'s' * (budget > 1)}" if budget else "")
+    return Configuration(name, size, (Setting(actors, faults=faults, budget=budget),))
 
 
-def _everybody(writers: int, readers: int) -> tuple[Setting, ...]:
+def _size(actors: Iterable[Program]) -> str:
+    kinds = Counter(
+        "snapshot"
+        if "one snapshot" in each.name
+        else "writer"
+        if "changes" in each.name
+        else "reader"
+        for each in actors
+    )
+    return ", ".join(f"{kinds[kind]} {kind}{'s' * (kinds[kind] > 1)}" for kind in sorted(kinds))
+
+
+def _everybody(writers: int, readers: int) -> Configuration:
     """
-    Return every choice of what writers change and readers read, of two tables: those that differ
-    by the names of the tables only, once.
+    Every choice of what writers change and readers read, of two tables: those that differ by the
+    names of the tables only, once.
     """
     sets = ((0,), (1,), (0, 1))
-    found = {}
+    found: dict[Any, Setting] = {}
     for written in combinations_with_replacement(sets, writers):
         for read in combinations_with_replacement(sets, readers):
-            other = _swapped(written), _swapped(read)
-            if other not in found:
-                found[written, read] = Setting(
-                    (*(writer(*each) for each in written), *(reader(*each) for each in read))
-                )
-    return tuple(found.values())
+            if (_swapped(written), _swapped(read)) not in found:
+                actors = *(writer(*each) for each in written), *(reader(*each) for each in read)
+                found[written, read] = Setting(actors)
+    settings = tuple(found.values())
+    size = _size(settings[0].programs)
+    return Configuration(f"no faults, {len(settings)} choices of two tables", size, settings)
 
 
 def _swapped(chosen: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-    return tuple(sorted((tuple(sorted(1 - item for item in each)) for each in chosen), key=_SETS))
-
-
-def _SETS(chosen: tuple[int, ...]) -> int:
-    return ((0,), (1,), (0, 1)).index(chosen)
+    other = (tuple(sorted(1 - item for item in each)) for each in chosen)
+    return tuple(sorted(other, key=((0,), (1,), (0, 1)).index))
 
 
 # -- transactions that do more than one thing ----------------------------------------------------
 
 READS_OWN = _one(changes(changing(0)), reads(query(0)), reads(query(1)))
 ROLLS_BACK = _one(changes(changing(0)), reads(query(0)), reads(query(1)), ends="rollback")
-RELEASES = _one(
-    savepoint, changes(changing(0)), release, reads(query(0)), changes(changing(1))
-)
-UNDOES = _one(
-    changes(changing(0)), savepoint, changes(changing(1)), rollback_to, reads(query(1))
-)
+RELEASES = _one(savepoint, changes(changing(0)), release, reads(query(0)), changes(changing(1)))
+UNDOES = _one(changes(changing(0)), savepoint, changes(changing(1)), rollback_to, reads(query(1)))
 NESTED = _one(
     savepoint, changes(changing(0)), savepoint, changes(changing(1)), rollback_to, release, release
 )
@@ -126,68 +138,68 @@ MOVES = _one(changes(Change("row 5, to 6", (0, 1), (ANY, FIVE, SIX))))
 BULKY = _one(changes(Change("all rows", (0, 1), (ANY, BULK))))
 
 
-def complete() -> list[Configuration]:
+@cache
+def complete() -> tuple[Configuration, ...]:
     """
     Return what `make explore` explores.
     """
-    return [
-        Configuration("no faults, every choice of two tables", "3 writers, 3 readers", _everybody(3, 3)),
-        *_transactions(),
-        _faulty("writers killed, leases run out", (*KILLED, *TIME), "2 writers, 2 readers", W, W, R, R, budget=2),
-        _faulty("writers killed, leases run out", (*KILLED, *TIME), "3 writers, 2 readers", W1, W1, W1, R1, R1, budget=2),
-        _faulty("leases run out under slow writers", TIME, "3 writers, 3 readers", W1, W1, W1, R1, R1, R1),
-        _faulty("leases run out under slow writers", TIME, "2 writers, 3 readers", W, W, R, R, R, budget=2),
-        _faulty("commits refused or unheard, leases run out", (*ENDS, *TIME), "2 writers, 2 readers", W, W, R, R, budget=2),
-        _faulty("commits refused or unheard", ENDS, "3 writers, 3 readers", W1, W1, W1, R1, R1, R1),
-        _faulty("keys evicted, store flushed", LOSSES, "2 writers, 2 readers", W, W, R, R, budget=2),
-        _faulty("keys evicted, store flushed", LOSSES, "3 writers, 3 readers", W1, W1, W1, R1, R1, R1),
-        _faulty("store operations lost, late or repeated", DELIVERY, "2 writers, 2 readers", W, W, R, R, budget=2),
-        _faulty("store operations lost, late or repeated", DELIVERY, "3 writers, 2 readers", W1, W1, W1, R1, R1),
-        _faulty("any fault", ALL, "2 writers, 2 readers", W, W, R, R),
-        _faulty("any fault", ALL, "1 writer, 2 readers", W, R1, R1, budget=3),
-        _faulty("any fault, savepoints", ALL, "2 writers, 2 readers", RELEASES, W2, R1, R2),
-        _faulty("any fault, a snapshot", ALL, "1 writer, 1 reader, 1 snapshot", W, R1, SEVERAL, budget=2),
-        _faulty("any fault, slices", ALL, "2 writers, 2 readers", MOVES, BULKY, ROW_5, ROW_5),
-    ]  # fmt: skip
+    return _everybody(3, 3), *_transactions(), *_with_faults()
 
 
 def _transactions() -> list[Configuration]:
-    snapshots = "1 writer, 2 readers, 1 snapshot"
     return [
-        _whole("a transaction that reads its own changes", "2 writers, 2 readers", READS_OWN, W, R1, R2),
-        _whole("a transaction that rolls back", "3 writers, 2 readers", ROLLS_BACK, W1, W, R1, R),
-        _whole("RELEASE SAVEPOINT", "2 writers, 2 readers", RELEASES, W, R1, R2),
-        _whole("ROLLBACK TO SAVEPOINT", "2 writers, 2 readers", UNDOES, W, R1, R2),
-        _whole("savepoints in savepoints", "2 writers, 3 readers", NESTED, W, R1, R1, R2),
-        _whole("hits before and after the snapshot", snapshots, SEVERAL, W, R1, R2),
-        _whole("hits before and after the snapshot", "2 writers, 2 readers, 1 snapshot", SEVERAL, W1, W, R1, R1),
-        _whole("two snapshots", "1 writer, 1 reader, 2 snapshots", SEVERAL, SEVERAL, W, R1),
-        _whole("a chosen snapshot", snapshots, CHOSEN, W, R1, R2),
-        _whole("a snapshot taken by a statement that is not cached", snapshots, UNCACHED, W, R1, R2),
-        _whole("a snapshot taken by a write", snapshots, WRITES_FIRST, W, R1, R2),
-        _whole("a snapshot that writes later", snapshots, WRITES_LATER, W, R1, R2),
-        _whole("slices, moved rows, bulk writes", "3 writers, 3 readers", SETS_5, MOVES, BULKY, ROW_5, ROW_5, ALL_ROWS),
-        _whole("slices of two rows, bulk writes", "3 writers, 3 readers", SETS_5, SETS_6, BULKY, ROW_5, ROW_6, ALL_ROWS),
-    ]  # fmt: skip
+        _of("a transaction that reads its own changes", READS_OWN, W, R1, R1, R2),
+        _of("a transaction that rolls back", ROLLS_BACK, W1, W, R1, R1),
+        _of("RELEASE SAVEPOINT", RELEASES, W, R1, R1, R2),
+        _of("ROLLBACK TO SAVEPOINT", UNDOES, W, R1, R1, R2),
+        _of("savepoints in savepoints", NESTED, W, R1, R1, R2),
+        _of("hits before and after the snapshot", SEVERAL, W, R1, R2),
+        _of("hits before and after the snapshot", SEVERAL, W1, W, R1, R1),
+        _of("two snapshots", SEVERAL, SEVERAL, W, R1),
+        _of("a chosen snapshot", CHOSEN, W, R1, R1, R2),
+        _of("the snapshot is taken by a statement that is not cached", UNCACHED, W, R1, R1),
+        _of("the snapshot is taken by a write", WRITES_FIRST, W, R1, R1),
+        _of("the snapshot is taken by a read, then a write", WRITES_LATER, W, R1, R1),
+        _of("slices, moved rows, bulk writes", SETS_5, MOVES, BULKY, ROW_5, ROW_5, ALL_ROWS),
+        _of("slices of two rows, bulk writes", SETS_5, SETS_6, BULKY, ROW_5, ROW_6, ALL_ROWS),
+    ]
 
 
-def _whole(name: str, size: str, *actors: Program) -> Configuration:
-    return Configuration(name, size, (Setting(actors),))
+def _with_faults() -> list[Configuration]:
+    killed, ends = (*KILLED, *TIME), (*ENDS, *TIME)
+    return [
+        _of("writers killed, leases run out", W, W, R, R, faults=killed, budget=2),
+        _of("writers killed, leases run out", W1, W1, W1, R1, R1, faults=killed, budget=2),
+        _of("leases run out under slow writers", W, W, R, R, R, faults=TIME, budget=2),
+        _of("leases run out under slow writers", W1, W1, W1, R1, R1, R1, faults=TIME),
+        _of("commits refused or unheard, leases run out", W, W, R, R, faults=ends, budget=2),
+        _of("commits refused or unheard", W1, W1, W1, R1, R1, R1, faults=ENDS),
+        _of("keys evicted, store flushed", W, W, R, R, faults=LOSSES, budget=2),
+        _of("keys evicted, store flushed", W1, W1, W1, R1, R1, R1, faults=LOSSES),
+        _of("store operations lost, late or twice", W, W, R, R, faults=DELIVERY, budget=2),
+        _of("store operations lost, late or twice", W1, W1, W1, R1, R1, faults=DELIVERY),
+        _of("any fault", W, W, R, R, faults=ALL),
+        _of("any fault", W, R1, R1, faults=ALL, budget=3),
+        _of("any fault, savepoints", RELEASES, W2, R1, R1, faults=ALL),
+        _of("any fault, a snapshot", W, R1, SEVERAL, faults=ALL, budget=2),
+        _of("any fault, slices", MOVES, BULKY, ROW_5, ROW_5, faults=ALL),
+    ]
 
 
-def small() -> list[Configuration]:
+@cache
+def small() -> tuple[Configuration, ...]:
     """
     Return what the normal test suite explores.
     """
-    return [
-        Configuration("no faults, every choice of two tables", "1 writer, 2 readers", _everybody(1, 2)),
-        _whole("no faults", "2 writers, 3 readers", W, W, R, R, R),
-        _whole("RELEASE SAVEPOINT", "1 writer, 2 readers", RELEASES, R1, R1),
-        _whole("ROLLBACK TO SAVEPOINT", "1 writer, 2 readers", UNDOES, R1, R1),
-        _whole("a transaction that rolls back", "2 writers, 2 readers", ROLLS_BACK, W1, R1, R1),
-        _whole("hits before and after the snapshot", "1 writer, 1 reader, 1 snapshot", SEVERAL, W, R1),
-        _whole("a snapshot taken by a statement that is not cached", "1 writer, 1 reader, 1 snapshot", UNCACHED, W1, R1),
-        _whole("slices and bulk writes", "2 writers, 2 readers", MOVES, BULKY, ROW_5, ROW_5),
-        _faulty("any fault", ALL, "1 writer, 2 readers", W1, R1, R1, budget=2),
-        _faulty("any fault", ALL, "2 writers, 2 readers", W1, W1, R1, R1),
-    ]  # fmt: skip
+    return (
+        _everybody(1, 2),
+        _of("no faults", W, W, R, R, R),
+        _of("RELEASE SAVEPOINT", RELEASES, R1, R1),
+        _of("ROLLBACK TO SAVEPOINT", UNDOES, R1, R1),
+        _of("a transaction that rolls back", ROLLS_BACK, W1, R1, R1),
+        _of("hits before and after the snapshot", SEVERAL, W, R1),
+        _of("the snapshot is taken by a statement that is not cached", UNCACHED, W1, R1),
+        _of("slices and bulk writes", MOVES, BULKY, ROW_5, ROW_5),
+        _of("any fault", W1, R1, R1, faults=ALL, budget=2),
+        _of("any fault", W1, W1, R1, R1, faults=ALL),
+    )

@@ -130,7 +130,8 @@ def _packed(state: State, numbers: dict[Any, int]) -> tuple[Any, ...]:
 
 def _reads_left(world: World) -> bool:
     return any(
-        actor.stage < FINISHED and world.places.reads_left(actor.program, actor.stage, actor.answers)
+        actor.stage < FINISHED
+        and world.places.reads_left(actor.program, actor.stage, actor.answers)
         for actor in world.actors
     )
 

@@ -33,6 +33,14 @@ def moves(world: World, faults: tuple[str, ...]) -> Iterator[Move]:
     for slot in range(len(world.actors)):
         if world.pending(slot) is not ENDED:
             yield "step", slot
+    yield from _arrivals(world)
+    if world.budget:
+        for fault in faults:
+            for target in TARGETS[fault](world):
+                yield fault, target
+
+
+def _arrivals(world: World) -> Iterator[Move]:
     for number in range(len(world.late)):
         yield "arrives", number
     for slot, actor in enumerate(world.actors):
@@ -41,10 +49,6 @@ def moves(world: World, faults: tuple[str, ...]) -> Iterator[Move]:
     for number, orphan in enumerate(world.orphans):
         if not orphan.commit:
             yield "forgotten commit arrives", number
-    if world.budget:
-        for fault in faults:
-            for target in TARGETS[fault](world):
-                yield fault, target
 
 
 def play(world: World, move: Move) -> None:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ormcache import freshness, reading, writing
-from ormcache.effects import Announce, Effect, Fetch, Save, Settle
+from ormcache.effects import Announce, Fetch, Save, Settle
 from ormcache.entry import open_entry, seal_entry
 from ormcache.model import Token, TokenState
 from ormcache.stores.memory import _Held
-from tests.interleavings.programs import Begins, Connection, Path
+from tests.interleavings.markers import Begins
+from tests.interleavings.programs import Connection, Path
 from tests.interleavings.store import CopyableStore
+
 
 def _through(path: Path, change: Callable[[Any], Path]) -> Path:
     """
@@ -25,7 +27,7 @@ def _through(path: Path, change: Callable[[Any], Path]) -> Path:
         while True:
             try:
                 answer = yield from change(effect)
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - the path decides what to do about it
                 effect = path.throw(exc)
             else:
                 effect = path.send(answer)
@@ -50,31 +52,37 @@ def tokens_after_the_query(request: Any) -> Path:
     return _through(_read(request), change)
 
 
-def doubt_ignored(entry: Any, scopes: Any, states: Any, snapshot: Any) -> Any:
-    return _judge(entry, scopes, [state._replace(in_doubt=False) for state in states], snapshot)
+def doubt_ignored(entry: Any, scopes: Any, states: Any, snapshot: Any, *more: Any) -> Any:
+    return _judge(
+        entry, scopes, [state._replace(in_doubt=False) for state in states], snapshot, *more
+    )
 
 
-def missing_matches(entry: Any, scopes: Any, states: Any, snapshot: Any) -> Any:
+def missing_matches(entry: Any, scopes: Any, states: Any, snapshot: Any, *more: Any) -> Any:
     known = entry or [state.token for state in states]
     states = [
         state if state.token != b"" else state._replace(token=token)
         for state, token in zip(states, known, strict=True)
     ]
-    return _judge(entry, scopes, states, snapshot)
+    return _judge(entry, scopes, states, snapshot, *more)
 
 
-def one_token_is_enough(entry: Any, scopes: Any, states: Any, snapshot: Any) -> Any:
-    return _judge(entry[:1] if entry else None, scopes[:1], states[:1], snapshot)
+def one_token_is_enough(entry: Any, scopes: Any, states: Any, snapshot: Any, *more: Any) -> Any:
+    return _judge(entry[:1] if entry else None, scopes[:1], states[:1], snapshot, *more)
 
 
-def snapshot_forgotten_when_filling(entry: Any, scopes: Any, states: Any, snapshot: Any) -> Any:
+def snapshot_forgotten_when_filling(
+    entry: Any, scopes: Any, states: Any, snapshot: Any, *more: Any
+) -> Any:
     hit = entry == tuple(state.token for state in states)
-    return _judge(entry, scopes, states, snapshot if hit else None)
+    return _judge(entry, scopes, states, snapshot if hit else None, *more)
 
 
-def snapshot_forgotten_when_serving(entry: Any, scopes: Any, states: Any, snapshot: Any) -> Any:
+def snapshot_forgotten_when_serving(
+    entry: Any, scopes: Any, states: Any, snapshot: Any, *more: Any
+) -> Any:
     hit = entry == tuple(state.token for state in states)
-    return _judge(entry, scopes, states, None if hit else snapshot)
+    return _judge(entry, scopes, states, None if hit else snapshot, *more)
 
 
 def own_writes_filled(request: Any) -> Path:

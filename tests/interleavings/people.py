@@ -5,8 +5,8 @@ Who takes part, by short names.
 from functools import cache
 
 from ormcache.model import Scope
-from tests.interleavings.programs import Change, Made, Program, Query, program, reads, transaction
-from tests.interleavings.programs import changes as _changes
+from tests.interleavings.markers import Change, Query
+from tests.interleavings.programs import Program, changes, program, reads, transaction
 
 __all__ = [
     "ANY",
@@ -57,7 +57,7 @@ def writer(*items: int, ends: str = "commit") -> Program:
     """
     Return who changes these tables in one transaction.
     """
-    return program(transaction(_changes(changing(*items)), ends=ends))
+    return program(transaction(changes(changing(*items)), ends=ends))
 
 
 @cache
@@ -65,8 +65,5 @@ def keeper(*queries: Query, chosen: bool = False) -> Program:
     """
     Return who reads several times from one snapshot.
     """
-    return program(_keeping(*queries, chosen=chosen))
-
-
-def _keeping(*queries: Query, chosen: bool = False) -> Made:
-    return transaction(*(reads(each) for each in queries), keeps=TABLES, chosen=chosen)
+    steps = [reads(each) for each in queries]
+    return program(transaction(*steps, keeps=TABLES, chosen=chosen))

@@ -15,22 +15,29 @@ from ormcache.effects import Load
 from ormcache.errors import Undecodable
 from ormcache.model import Column, Reason, Rows, Scope
 from ormcache.touched import TouchedScopes
+from tests.interleavings.markers import (
+    Asks,
+    Begins,
+    Change,
+    Got,
+    Heard,
+    OpensSnapshot,
+    Query,
+    Releases,
+    RollsBack,
+    RollsBackTo,
+    SetsSavepoint,
+    Writes,
+)
 
 __all__ = [
-    "Asks",
-    "Begins",
-    "Change",
-    "Got",
-    "Heard",
-    "OpensSnapshot",
+    "Connection",
+    "Made",
+    "Path",
     "Program",
-    "Query",
     "Refused",
-    "RollsBack",
-    "RollsBackTo",
-    "SetsSavepoint",
+    "Step",
     "Unheard",
-    "Writes",
     "changes",
     "program",
     "reads",
@@ -56,114 +63,6 @@ class Unheard(Exception):
     """
 
 
-class Query(NamedTuple):
-    """
-    A statement that reads *items*, such as rows 5 and 6 of a table, and depends on *scopes*.
-    """
-
-    name: str
-    items: tuple[int, ...]
-    scopes: tuple[Scope, ...]
-
-
-class Change(NamedTuple):
-    """
-    A statement that changes *items* and touches *scopes*.
-    """
-
-    name: str
-    items: tuple[int, ...]
-    scopes: tuple[Scope, ...]
-
-
-# -- what the paths do not know ------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Begins:
-    """
-    A transaction begins; *keeps*: it will read from one snapshot.
-    """
-
-    keeps: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Asks:
-    """
-    A read begins.
-    """
-
-    query: Query
-
-
-@dataclass(frozen=True, slots=True)
-class Got:
-    """
-    A read has returned.
-    """
-
-    rows: tuple[tuple[int, int, bool], ...]
-    served: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OpensSnapshot:
-    """
-    The first statement of a transaction, a write, fixes what it sees.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """
-    A statement that changes something is executed.
-    """
-
-    change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class SetsSavepoint:
-    """
-    SAVEPOINT.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class RollsBackTo:
-    """
-    ROLLBACK TO SAVEPOINT, the last one.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Releases:
-    """
-    RELEASE SAVEPOINT, the last one.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class RollsBack:
-    """
-    ROLLBACK.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """
-    `commit()` has returned (*error*: or raised) to the application.
-    """
-
-    delivered: bool
-    error: str = ""
-
-
-# -- transactions --------------------------------------------------------------------------------
-
-
 class _PlainCodec:
     """
     Rows as their own text.
@@ -172,7 +71,9 @@ class _PlainCodec:
     id = 0
 
     def encode(self, rows: Rows) -> bytes:
-        return ";".join(f"{item} {version} {dirty:d}" for item, version, dirty in rows.rows).encode()
+        return ";".join(
+            f"{item} {version} {dirty:d}" for item, version, dirty in rows.rows
+        ).encode()
 
     def decode(self, payload: bytes) -> Rows:
         try:
@@ -319,7 +220,7 @@ def _loading(path: Path, snapshot: freshness.Snapshot | None) -> Path:
                 snapshot.taken = True
             try:
                 answer, error = (yield effect), None
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - the path decides what to do about it
                 answer, error = None, exc
             if isinstance(effect, Load):
                 loaded = answer

@@ -29,10 +29,11 @@ __all__ = [
     "Violation",
     "commit_returns",
     "content",
-    "lease_time_passes",
     "lease_lost",
+    "lease_time_passes",
     "read_begins",
     "read_ends",
+    "snapshot_begins",
     "told",
 ]
 
@@ -60,20 +61,27 @@ def content(world: "World") -> str:
     return ", ".join(f"[{i}] is version {version(world.log, len(world.log), i)}" for i in items)
 
 
+def snapshot_begins(world: "World", slot: int) -> None:
+    """
+    Note what is promised to all reads of a transaction that reads from one snapshot.
+    """
+    world.change(slot, floors=_promised_now(world))
+
+
 def read_begins(world: "World", slot: int, items: tuple[int, ...]) -> None:
     """
     Note what is promised to a read that begins now.
     """
-    actor = world.actors[slot]
-    asked = actor.transaction.floors
-    if not asked.promised:
-        asked = Reading(items, world.promised, tuple(map(max, world.seen, world.promised)))
-        if actor.transaction.keeps:
-            world.change(slot, floors=asked._replace(items=()))
-    of_these = [
-        tuple(floor * (item in items) for item, floor in enumerate(floors)) for floors in asked[1:]
-    ]
+    transaction = world.actors[slot].transaction
+    if transaction.keeps and not transaction.floors.promised:
+        snapshot_begins(world, slot)
+    floors = world.actors[slot].transaction.floors if transaction.keeps else _promised_now(world)
+    of_these = [tuple(floor * (i in items) for i, floor in enumerate(each)) for each in floors[1:]]
     world.actors[slot] = world.actors[slot]._replace(reading=Reading(items, *of_these))
+
+
+def _promised_now(world: "World") -> Reading:
+    return Reading((), world.promised, tuple(map(max, world.seen, world.promised)))
 
 
 def read_ends(world: "World", slot: int, rows: Versions, *, served: bool) -> None:
@@ -108,7 +116,9 @@ def _check_moment(world: "World", slot: int, rows: Versions) -> None:
             held = version(world.log, transaction.snapshot, item)
             if _covered(world, item, *sorted((got, held))):
                 age = "newer" if got > held else "older"
-                _break(world, slot, f"[{item}] version {got}, {age} than {held} in its snapshot", "P3")
+                _break(
+                    world, slot, f"[{item}] version {got}, {age} than {held} in its snapshot", "P3"
+                )
         return
     if world.exposed:
         return

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ormcache import model
-from tests.interleavings.programs import Got, Path, Program, rows_of
+from tests.interleavings.markers import Got
+from tests.interleavings.programs import Path, Program, rows_of
 from tests.interleavings.states import Failed, Loaded
 
 __all__ = ["ENDED", "Names", "Places", "Raised"]
@@ -122,7 +123,7 @@ class Places:
                 effect = path.throw(answer.error()) if failed else path.send(_fresh(answer))
         except StopIteration:
             return ENDED, returned
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it broke the program
             return Raised(repr(exc)), returned
         return effect, returned
 

@@ -14,17 +14,17 @@ from tests.interleavings import promises
 from tests.interleavings.canonical import canonical
 from tests.interleavings.explore import Setting, opened
 from tests.interleavings.faults import Move, play
-from tests.interleavings.programs import (
+from tests.interleavings.markers import (
     Got,
     Heard,
     OpensSnapshot,
-    Program,
     Releases,
     RollsBack,
     RollsBackTo,
     SetsSavepoint,
     Writes,
 )
+from tests.interleavings.programs import Program
 from tests.interleavings.states import Actor, Failed
 from tests.interleavings.world import World
 
@@ -38,7 +38,8 @@ def story(setting: Setting, moves: tuple[Move, ...]) -> str:
     world, state = opened(setting)
     programs = sorted(set(setting.programs), key=lambda each: each.name)
     labels = _labels(programs, state.actors)
-    lines = [f"  {label}: {programs[a.program].name}" for label, a in zip(labels, state.actors, strict=True)]
+    cast = zip(labels, state.actors, strict=True)
+    lines = [f"  {label}: {programs[actor.program].name}" for label, actor in cast]
     told: list[str] = []
     world.teller = lambda slot, effect, answer: told.append(_tell(world, slot, effect, answer))
     with world.names.used():

@@ -16,6 +16,7 @@ from ormcache.freshness import Snapshot
 from ormcache.touched import TouchedScopes
 from tests.interleavings import mutations as m
 from tests.interleavings.explore import Setting, explore
+from tests.interleavings.markers import Change, Query
 from tests.interleavings.people import (
     ANY,
     BULK,
@@ -29,9 +30,7 @@ from tests.interleavings.people import (
     writer,
 )
 from tests.interleavings.programs import (
-    Change,
     Program,
-    Query,
     Step,
     changes,
     program,
@@ -222,7 +221,7 @@ def test_a_mistake_is_noticed(mistake, monkeypatch):
     found = explore(mistake.setting)
     assert found.violation is not None, f"{mistake} passed {found.states} states"
     told = story(mistake.setting, found.moves)
-    print(f"\n{mistake}:\n{told}")
+    print(f"\n{mistake}:\n{told}")  # noqa: T201 - the story is for whoever runs this with -s
     assert mistake.breaks in told.splitlines()[-1]
 
 

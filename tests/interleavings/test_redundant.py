@@ -11,8 +11,8 @@ from ormcache import reading
 from ormcache.freshness import Snapshot
 from tests.interleavings import mutations as m
 from tests.interleavings.explore import Setting, explore
-from tests.interleavings.people import TABLES, changing, keeper, query, reader, writer
-from tests.interleavings.programs import changes, program, reads, transaction
+from tests.interleavings.people import TABLES, keeper, query, reader, writer
+from tests.interleavings.programs import program, reads, transaction
 from tests.interleavings.store import CopyableStore
 from tests.interleavings.stories import story
 
@@ -79,7 +79,7 @@ def test_both_of_those_together_are_noticed(monkeypatch):
     setting = Setting((W, R, OLD), store=m.ExpiresInPlace, **EXPIRY)
     found = explore(setting)
     told = story(setting, found.moves)
-    print(f"\n{told}")
+    print(f"\n{told}")  # noqa: T201 - the story is for whoever runs this with -s
     assert "newer than 0 in its snapshot" in told
 
 

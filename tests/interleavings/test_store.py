@@ -19,10 +19,9 @@ class MovedStore(CopyableStore):
         self._move()
         return super().fetch(key, scopes)
 
-    def save(self, key, entry, ttl):
+    def save(self, *args, **kw):
         self._move()
-        super().save(key, entry, ttl)
-        self._move()
+        return super().save(*args, **kw)
 
     def announce(self, intent, lease_seconds):
         self._move()

@@ -8,40 +8,15 @@ has its handler, and what a step breaks is raised as a `Violation`.
 from collections.abc import Callable
 from typing import Any
 
-from ormcache.effects import Announce, Apply, Fetch, Load, Save, Settle
+from ormcache.effects import Announce, Save, Settle
 from tests.interleavings import promises
-from tests.interleavings.programs import (
-    Asks,
-    Begins,
-    Got,
-    Heard,
-    OpensSnapshot,
-    Releases,
-    RollsBack,
-    RollsBackTo,
-    SetsSavepoint,
-    Writes,
-)
+from tests.interleavings.handlers import HANDLERS
+from tests.interleavings.markers import EARLY, LATE
 from tests.interleavings.replay import ENDED, Names, Places, Raised
-from tests.interleavings.states import (
-    EMPTY,
-    FINISHED,
-    IDLE,
-    Actor,
-    Loaded,
-    Orphan,
-    State,
-    version,
-)
+from tests.interleavings.states import EMPTY, FINISHED, Actor, Orphan, State
 from tests.interleavings.store import LEASE, CopyableStore
 
-__all__ = ["EARLY", "World"]
-
-# Seen by nobody but the actor itself, so they are no steps of their own: the first ones are taken
-# together with the actor's next step, as late as can be, the others with the one before, as early
-# as can be. A read begins as late and ends as early as it may: that promises it the most.
-LATE = (Begins, Asks, Writes, SetsSavepoint, RollsBackTo, Releases)
-EARLY = (Got, Heard, RollsBack)
+__all__ = ["World"]
 
 
 class World:
@@ -96,9 +71,7 @@ class World:
         if actor.stage >= FINISHED:
             return ENDED
         answers = actor.answers
-        while isinstance(
-            effect := self.places.pending(actor.program, actor.stage, answers), LATE
-        ):
+        while isinstance(effect := self.places.pending(actor.program, actor.stage, answers), LATE):
             answers = (*answers, None)
         return effect
 
@@ -235,101 +208,3 @@ class World:
         transaction = self.actors[slot].transaction
         exposed = transaction.exposed and bool(transaction.commit)
         self.change(slot, announced=True, exposed=exposed, scopes=effect.intent.scopes)
-
-
-Handler = Callable[[World, int, Any], Any]
-
-
-def _fetch(world: World, _slot: int, effect: Fetch) -> Any:
-    return world.store.fetch(effect.key, effect.scopes)
-
-
-def _send(world: World, slot: int, effect: Any) -> None:
-    world.deliver(world.own(slot, effect))
-    if isinstance(effect, Announce):
-        world.announced(slot, effect)
-
-
-def _load(world: World, slot: int, _effect: Load) -> Loaded:
-    actor = world.actors[slot]
-    if actor.transaction.keeps and actor.transaction.snapshot < 0:
-        world.change(slot, snapshot=len(world.log))
-    transaction = world.actors[slot].transaction
-    moment = transaction.snapshot if transaction.keeps else len(world.log)
-    written = transaction.written
-    rows = tuple(
-        (item, version(world.log, moment, item), item in written) for item in actor.reading.items
-    )
-    return Loaded(rows)
-
-
-def _apply(world: World, slot: int, _effect: Apply) -> None:
-    world.commit(slot)
-
-
-def _begins(world: World, slot: int, effect: Begins) -> None:
-    fresh = EMPTY._replace(keeps=effect.keeps)
-    world.actors[slot] = world.actors[slot]._replace(transaction=fresh)
-
-
-def _asks(world: World, slot: int, effect: Asks) -> None:
-    promises.read_begins(world, slot, effect.query.items)
-
-
-def _got(world: World, slot: int, effect: Got) -> None:
-    world.served += effect.served
-    promises.read_ends(world, slot, effect.rows, served=effect.served)
-    world.actors[slot] = world.actors[slot]._replace(reading=IDLE)
-
-
-def _opens(world: World, slot: int, _effect: OpensSnapshot) -> None:
-    world.change(slot, snapshot=len(world.log))
-
-
-def _writes(world: World, slot: int, effect: Writes) -> None:
-    *below, top = world.actors[slot].transaction.frames
-    world.change(slot, frames=(*below, top.union(effect.change.items)))
-
-
-def _sets_savepoint(world: World, slot: int, _effect: SetsSavepoint) -> None:
-    world.change(slot, frames=(*world.actors[slot].transaction.frames, frozenset()))
-
-
-def _rolls_back_to(world: World, slot: int, _effect: RollsBackTo) -> None:
-    world.change(slot, frames=(*world.actors[slot].transaction.frames[:-1], frozenset()))
-
-
-def _releases(world: World, slot: int, _effect: Releases) -> None:
-    *below, last, top = world.actors[slot].transaction.frames
-    world.change(slot, frames=(*below, last | top))
-
-
-def _rolls_back(world: World, slot: int, _effect: RollsBack) -> None:
-    world.change(slot, frames=(frozenset(),))
-
-
-def _heard(world: World, slot: int, effect: Heard) -> None:
-    if effect.error:
-        world.orphan(slot)
-        return
-    promises.commit_returns(world, slot, delivered=effect.delivered)
-
-
-HANDLERS: dict[type, Handler] = {
-    Fetch: _fetch,
-    Save: _send,
-    Announce: _send,
-    Settle: _send,
-    Load: _load,
-    Apply: _apply,
-    Begins: _begins,
-    Asks: _asks,
-    Got: _got,
-    OpensSnapshot: _opens,
-    Writes: _writes,
-    SetsSavepoint: _sets_savepoint,
-    RollsBackTo: _rolls_back_to,
-    Releases: _releases,
-    RollsBack: _rolls_back,
-    Heard: _heard,
-}
