@@ -14,6 +14,7 @@ from itertools import combinations_with_replacement
 from typing import Any
 
 from tests.interleavings.explore import Setting
+from tests.interleavings.guarded import GuardedProcess
 from tests.interleavings.markers import Change, Query
 from tests.interleavings.people import (
     ANY,
@@ -93,8 +94,8 @@ def _size(actors: Iterable[Program]) -> str:
 
 def _everybody(writers: int, readers: int) -> Configuration:
     """
-    Every choice of what writers change and readers read, of two tables: those that differ by the
-    names of the tables only, once.
+    Return every choice of what writers change and readers read, of two tables: those that differ by
+    the names of the tables only, once.
     """
     sets = ((0,), (1,), (0, 1))
     found: dict[Any, Setting] = {}
@@ -135,6 +136,7 @@ ALL_ROWS = _one(reads(Query("all rows", (0, 1), (ANY,))))
 SETS_5 = _one(changes(Change("row 5", (0,), (ANY, FIVE))))
 SETS_6 = _one(changes(Change("row 6", (1,), (ANY, SIX))))
 MOVES = _one(changes(Change("row 5, to 6", (0, 1), (ANY, FIVE, SIX))))
+OWES = program(GuardedProcess(changing(0), query(0)))
 BULKY = _one(changes(Change("all rows", (0, 1), (ANY, BULK))))
 
 
@@ -143,7 +145,15 @@ def complete() -> tuple[Configuration, ...]:
     """
     Return what `make explore` explores.
     """
-    return _everybody(3, 3), *_transactions(), *_with_faults()
+    return (
+        _of("no faults", W, W, W, R, R, R),
+        _of("no faults", W1, W1, W, R1, R1, R),
+        _of("no faults", W1, W2, W, R1, R1, R2),
+        _everybody(2, 3),
+        _everybody(3, 2),
+        *_transactions(),
+        *_with_faults(),
+    )
 
 
 def _transactions() -> list[Configuration]:
@@ -178,6 +188,8 @@ def _with_faults() -> list[Configuration]:
         _of("keys evicted, store flushed", W1, W1, W1, R1, R1, R1, faults=LOSSES),
         _of("store operations lost, late or twice", W, W, R, R, faults=DELIVERY, budget=2),
         _of("store operations lost, late or twice", W1, W1, W1, R1, R1, faults=DELIVERY),
+        _of("invalidations owed by a guarded process", OWES, R1, R1, faults=("lost",), budget=4),
+        _of("invalidations owed by guarded process", OWES, R1, R1, faults=DELIVERY, budget=2),
         _of("any fault", W, W, R, R, faults=ALL),
         _of("any fault", W, R1, R1, faults=ALL, budget=3),
         _of("any fault, savepoints", RELEASES, W2, R1, R1, faults=ALL),
@@ -200,6 +212,7 @@ def small() -> tuple[Configuration, ...]:
         _of("hits before and after the snapshot", SEVERAL, W, R1),
         _of("the snapshot is taken by a statement that is not cached", UNCACHED, W1, R1),
         _of("slices and bulk writes", MOVES, BULKY, ROW_5, ROW_5),
+        _of("invalidations owed by a guarded process", OWES, R1, R1, faults=("lost",), budget=3),
         _of("any fault", W1, R1, R1, faults=ALL, budget=2),
         _of("any fault", W1, W1, R1, R1, faults=ALL),
     )

@@ -16,6 +16,7 @@ from tests.interleavings.markers import (
     Got,
     Heard,
     OpensSnapshot,
+    Paid,
     Releases,
     RollsBack,
     RollsBackTo,
@@ -101,6 +102,10 @@ def _rolls_back(world: "World", slot: int, _effect: RollsBack) -> None:
     world.change(slot, frames=(frozenset(),))
 
 
+def _paid(world: "World", slot: int, _effect: Paid) -> None:
+    promises.debt_paid(world, slot)
+
+
 def _heard(world: "World", slot: int, effect: Heard) -> None:
     if effect.error:
         world.orphan(slot)
@@ -125,4 +130,5 @@ HANDLERS: dict[type, Handler] = {
     Releases: _releases,
     RollsBack: _rolls_back,
     Heard: _heard,
+    Paid: _paid,
 }

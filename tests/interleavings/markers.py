@@ -19,6 +19,7 @@ __all__ = [
     "Got",
     "Heard",
     "OpensSnapshot",
+    "Paid",
     "Query",
     "Releases",
     "RollsBack",
@@ -130,8 +131,15 @@ class Heard:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """
+    The invalidations that this process owed the store have arrived there.
+    """
+
+
 # Seen by nobody but the actor itself, so they are no steps of their own: the first ones are taken
 # together with the actor's next step, as late as can be, the others with the one before, as early
 # as can be. A read begins as late and ends as early as it may: that promises it the most.
 LATE = (Begins, Asks, Writes, SetsSavepoint, RollsBackTo, Releases)
-EARLY = (Got, Heard, RollsBack)
+EARLY = (Got, Heard, Paid, RollsBack)

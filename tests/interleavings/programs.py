@@ -39,6 +39,7 @@ __all__ = [
     "Step",
     "Unheard",
     "changes",
+    "commits",
     "program",
     "reads",
     "release",
@@ -269,7 +270,10 @@ def rollback_to(connection: Connection) -> Path:
     connection.touched.rollback_to("s")
 
 
-def _commits(connection: Connection) -> Path:
+def commits(connection: Connection) -> Path:
+    """
+    End the transaction with a commit, if it has changed anything.
+    """
     if not connection.wrote:
         return
     scopes = connection.touched.all()
@@ -286,4 +290,4 @@ def _rolls_back(connection: Connection) -> Path:
     yield RollsBack()
 
 
-_ENDS: dict[str, Step] = {"commit": _commits, "rollback": _rolls_back}
+_ENDS: dict[str, Step] = {"commit": commits, "rollback": _rolls_back}

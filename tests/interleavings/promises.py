@@ -29,6 +29,7 @@ __all__ = [
     "Violation",
     "commit_returns",
     "content",
+    "debt_paid",
     "lease_lost",
     "lease_time_passes",
     "read_begins",
@@ -76,6 +77,9 @@ def read_begins(world: "World", slot: int, items: tuple[int, ...]) -> None:
     if transaction.keeps and not transaction.floors.promised:
         snapshot_begins(world, slot)
     floors = world.actors[slot].transaction.floors if transaction.keeps else _promised_now(world)
+    if owes := world.actors[slot].owes:
+        own = [version(world.log, owes, i) for i in range(len(world.promised))]
+        floors = floors._replace(promised=tuple(map(max, floors.promised, own)))
     of_these = [tuple(floor * (i in items) for i, floor in enumerate(each)) for each in floors[1:]]
     world.actors[slot] = world.actors[slot]._replace(reading=Reading(items, *of_these))
 
@@ -170,12 +174,26 @@ def commit_returns(world: "World", slot: int, *, delivered: bool) -> None:
     """
     From now on every read that begins must see the commit.
 
-    Not so where neither announce nor settle reached the store: that is a debt, which the guarded
-    store pays before anybody in this process believes the store again.
+    Only its own process must, where neither announce nor settle reached the store: that is a
+    debt, which is paid before anybody in this process believes the store again.
     """
     transaction = world.actors[slot].transaction
-    if transaction.commit and (delivered or not transaction.exposed):
+    if not transaction.commit:
+        return
+    if delivered or not transaction.exposed:
         _promise(world, transaction.commit)
+    else:
+        world.actors[slot] = world.actors[slot]._replace(owes=transaction.commit)
+
+
+def debt_paid(world: "World", slot: int) -> None:
+    """
+    The store has heard of the commit: from now on everybody must see it.
+    """
+    actor = world.actors[slot]
+    if actor.owes:
+        _promise(world, actor.owes)
+        world.actors[slot] = actor._replace(owes=0)
 
 
 def lease_time_passes(world: "World") -> None:

@@ -103,6 +103,8 @@ class Actor(NamedTuple):
     answers: tuple[Any, ...] = ()
     transaction: Transaction = EMPTY
     reading: Reading = IDLE
+    owes: int = 0
+    """The number of its commit of which the store has not heard; 0: there is none."""
 
 
 class Orphan(NamedTuple):

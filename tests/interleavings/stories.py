@@ -18,6 +18,7 @@ from tests.interleavings.markers import (
     Got,
     Heard,
     OpensSnapshot,
+    Paid,
     Releases,
     RollsBack,
     RollsBackTo,
@@ -138,4 +139,5 @@ _TELLERS: dict[type, Any] = {
     RollsBack: lambda *_: "rolls back",
     Got: _got,
     Heard: _heard,
+    Paid: lambda *_: "owes the store nothing more",
 }
