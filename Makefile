@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-drivers check clean
+.PHONY: help demo test test-drivers explore check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ WAYS = tests/integration/conformance tests/integration/test_ways.py \
 test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every driver that is installed, on both versions
 	.venv/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
 	.venv-sa20/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
+
+explore: .venv/.installed ## every order of events that the cache's promises must survive; minutes
+	PYTHONPATH=. .venv/bin/python -m tests.interleavings.run
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check
