@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ormcache.demo import FLIGHTS, MONGO_READS, READS
+from ormcache.demo import FLIGHTS
 
 if TYPE_CHECKING:
     from ormcache.demo.measure import Result
@@ -56,12 +56,7 @@ def demo(
     picture: Annotated[
         Path, typer.Option(help="Where to write the picture, a PNG.", dir_okay=False)
     ] = Path("ormcache-demo.png"),
-    reads: Annotated[
-        int | None,
-        typer.Option(
-            help=f"How many reads to do, twice: {READS:,}, with --mongo {MONGO_READS:,}.", min=20
-        ),
-    ] = None,
+    reads: Annotated[int, typer.Option(help="How many reads to do, twice.", min=20)] = 6000,
     flights: Annotated[
         int, typer.Option(help="How many flights to load.", min=1000, max=FLIGHTS)
     ] = FLIGHTS,
@@ -75,8 +70,7 @@ def demo(
     """
     _check("demo-mongo" if mongo else "demo", picture)
     try:
-        count = reads or (MONGO_READS if mongo else READS)
-        result = _run(database_url, redis_url, count, flights, mongo=mongo)
+        result = _run(database_url, redis_url, reads, flights, mongo=mongo)
         _show(result, picture)
     except KeyboardInterrupt:
         console.print("Interrupted; everything the demo had started or made is gone again.")

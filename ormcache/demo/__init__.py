@@ -23,7 +23,3 @@ Importing this folder installs and imports nothing.
 
 FLIGHTS = 336_776
 """How many flights the data set has."""
-
-READS = 6000
-MONGO_READS = 3000
-"""How many reads are done unless somebody says so; MongoDB takes longer for an aggregate."""
