@@ -5,13 +5,16 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-drivers explore check clean
+.PHONY: help demo demo-mongo test test-drivers explore check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## real flights on PostgreSQL and Valkey, uncached and cached side by side
 	.venv/bin/ormcache demo
+
+demo-mongo: .venv/.installed ## the same flights as documents in MongoDB, through PyMongo
+	.venv/bin/ormcache demo --mongo --picture ormcache-demo-mongo.png
 
 # What SQLAlchemy has no part in is not repeated on its second version.
 WITHOUT_SQLALCHEMY = $(wildcard tests/integration/conformance_mongo tests/integration/test_*mongo* \

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -245,12 +246,19 @@ class Cache:
         self._rules.set(table, made)
 
     def explain(
-        self, statement: object, parameters: object = None, *, bind: object = None
+        self,
+        statement: object,
+        parameters: object = None,
+        *more: object,
+        bind: object = None,
+        **options: object,
     ) -> Explanation:
         """
         Return whether and why *statement* would be cached, and what would change that.
 
             print(cache.explain(select(Product).where(Product.id == 7)))
+            print(cache.explain(products.find({"_id": 7})))
+            print(cache.explain(products.aggregate, [{"$count": "n"}]))
 
         The answer is that of the read path, which decides all but the last step: neither the
         statement nor a flush is sent to the database, nothing is asked of the store. Where
@@ -258,7 +266,9 @@ class Cache:
 
         Args:
             statement: A `select()`, `text()`, legacy `Query`, DML or DDL; a string is for `text()`.
-            parameters: As for `Session.execute`.
+                Of a MongoDB collection: a cursor of `find()`, or a method that reads.
+            parameters: As for `Session.execute`; of a method, its first argument.
+            more: Further arguments of a method, as are *options*.
             bind: Where it would run: an `Engine`, `Connection`, `Session` (its transaction and
                 unflushed changes count), `sessionmaker` or `scoped_session`. By default what the
                 cache is enabled on.
@@ -266,9 +276,37 @@ class Cache:
         Raises:
             ConfigurationError: It is not clear on which engine, or the cache is not enabled there.
         """
+        if _is_of_pymongo(statement):
+            from .pymongo.explain import explain as explain_read
+
+            if bind is not None:
+                raise ConfigurationError("bind= is for SQL: a collection knows its client")
+            return explain_read(self, statement, _arguments(parameters, more), options)
+        if more or options:
+            msg = "a statement is explained like this: explain(statement, parameters, bind=...)"
+            raise ConfigurationError(msg)
         from .sqlalchemy.explain import explain
 
         return explain(self, self._enabled, statement, parameters, bind)
+
+    async def aexplain(
+        self, read: object, argument: object = None, *more: object, **options: object
+    ) -> Explanation:
+        """
+        As `explain`, for what an asynchronous MongoDB collection reads.
+
+            print(await cache.aexplain(products.count_documents, {"category": 7}))
+        """
+        if not _is_of_pymongo(read):
+            msg = (
+                "aexplain() takes a cursor of MongoDB's, or a method that reads with its "
+                "arguments: aexplain(products.find_one, {...}); a SQL statement is explained by "
+                "await session.run_sync(lambda s: cache.explain(statement, bind=s))"
+            )
+            raise ConfigurationError(msg)
+        from .pymongo.explain import aexplain
+
+        return await aexplain(self, read, _arguments(argument, more), options)
 
     def vary(self, name: str, value: Callable[[], object]) -> None:
         """
@@ -533,6 +571,19 @@ _SETTINGS = frozenset(
         "trust_listeners",
     }
 )
+
+
+def _is_of_pymongo(target: object) -> bool:
+    if "ormcache.pymongo" not in sys.modules:
+        return False  # nobody has a client of ours
+    from .pymongo.explain import is_of_pymongo
+
+    return is_of_pymongo(target)
+
+
+def _arguments(first: object, more: tuple[object, ...]) -> tuple[object, ...]:
+    # No method that reads tells a first argument that is None from one that is left out.
+    return () if first is None and not more else (first, *more)
 
 
 def _table_of(target: object) -> str:

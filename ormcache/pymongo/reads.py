@@ -77,21 +77,15 @@ class Read:
         """
         Answer the read; raises only what the database raised while loading.
         """
-        refusal = self._refused()
-        if refusal is None:
-            known = yield from self._catalog()
-            if isinstance(known, KnownCatalog):
-                request = self._request(known)
-                if isinstance(request, ReadRequest):
-                    return (yield from _watched(request, known))
-                refusal = request
-                if refusal[0] in _BY_THE_CATALOG:
-                    yield from self._look_again(known)
-            else:
-                refusal = known
+        request, known = yield from self.wanted()
+        if isinstance(request, ReadRequest):
+            assert known is not None  # by which it was planned
+            return (yield from _watched(request, known))
+        if known is not None and request[0] in _BY_THE_CATALOG:
+            yield from self._look_again(known)
         self.policy = None
         yield from load()
-        return Answer(Outcome.BYPASS, *refusal)
+        return Answer(Outcome.BYPASS, *request)
 
     def tell(self, answer: Answer, perform: Performer | AsyncPerformer) -> None:
         """
@@ -113,6 +107,24 @@ class Read:
             )
 
     # -- what to ask -------------------------------------------------------------------------
+
+    def wanted(self) -> Generator[Wanted, Any, tuple[ReadRequest | Refusal, KnownCatalog | None]]:
+        """
+        Return what to ask the cache for, or why nothing, and the catalog by which that was decided.
+        """
+        if (refusal := self._refused()) is not None:
+            return refusal, None
+        known = yield from self._catalog()
+        if not isinstance(known, KnownCatalog):
+            return known, None
+        return self._request(known), known
+
+    def plan(self, known: KnownCatalog) -> Plan:
+        """
+        Return how reads of these collections are cached.
+        """
+        asked = self._asked
+        return self._attached.plan(known, asked.namespace, asked.facts.reads, self._said)
 
     def _named(self) -> frozenset[Namespace]:
         return self._asked.facts.reads | {self._asked.namespace}
@@ -171,7 +183,7 @@ class Read:
             return Reason.DATABASE, "no server that takes writes has told who it is"
         if not known.catalog.reads_local and collection.read_concern.level is None:
             return Reason.ISOLATION, "the deployment's default read concern"
-        plan = attached.plan(known, self._asked.namespace, self._asked.facts.reads, self._said)
+        plan = self.plan(known)
         if plan.refusal is not None:
             return plan.refusal
         policy = plan.policy
