@@ -52,6 +52,8 @@ class ReadRequest:
     """The transaction's, where it reads from one; None where every statement sees the latest."""
     tracked: tuple[Scope, ...] = ()
     """Every scope in use, for the snapshot vector."""
+    tables: tuple[Scope, ...] = ()
+    """The whole tables, where `scopes` are slices of them; a snapshot is compared with these."""
 
 
 @dataclass(slots=True)
@@ -82,14 +84,14 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     try:
         # Before the query begins: a commit after this moment changes a token that is already in
         # our hands, so rows older than it can never be stored under tokens newer than it.
-        fetched = yield from _fetch(request, snapshot)
+        fetched, tables = yield from _fetch(request, snapshot)
     except StoreError as exc:
         if snapshot is not None and snapshot.needs_vector:
             snapshot.lose()
         return (yield from _from_database(snapshot, Reason.STORE, str(exc)))
 
     entry = _open(request, fetched)
-    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot, tables)
     if verdict.outcome is Outcome.BYPASS:
         return (yield from _from_database(snapshot, verdict.reason))
 
@@ -98,7 +100,7 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     )
     if cached is not None and request.not_served is None and not request.shadow:
         if snapshot is not None:
-            snapshot.served(request.scopes)
+            snapshot.served(tables)
         return Answer(Outcome.HIT, rows=cached)
     return (yield from _load_and_fill(request, verdict, fetched, cached))
 
@@ -121,14 +123,24 @@ def read_uncached(
     yield from _load(snapshot)
 
 
-def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:
+def _fetch(
+    request: ReadRequest, snapshot: Snapshot | None
+) -> Generator[Effect, object, tuple[Fetched, dict[Scope, TokenState]]]:
+    """
+    Return the entry with the states of its scopes, and what a snapshot is to be compared with.
+    """
     scopes = request.scopes
-    if snapshot is None or not snapshot.needs_vector:
-        return (yield from fetch(request.key, scopes))
-    wanted = scopes + tuple(s for s in request.tracked if s not in scopes)
+    if snapshot is None:
+        return (yield from fetch(request.key, scopes)), {}
+    tables = request.tables or scopes
+    tracked = request.tracked if snapshot.needs_vector else ()
+    wanted = tuple(dict.fromkeys((*scopes, *tables, *tracked)))
     fetched = yield from fetch(request.key, wanted)
-    snapshot.hold(wanted, fetched.tokens)
-    return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    if snapshot.needs_vector:
+        snapshot.hold(wanted, fetched.tokens)
+    states = dict(zip(wanted, fetched.tokens, strict=True))
+    own = Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    return own, {table: states[table] for table in tables}
 
 
 def _open(request: ReadRequest, fetched: Fetched) -> Entry | None:
