@@ -67,6 +67,7 @@ _PLAIN_CHANGE: Final[Mapping[type[exp.Expr], frozenset[str]]] = {
     exp.Update: frozenset({"this", "expressions", "where", "returning"}),
     exp.Delete: frozenset({"this", "where", "returning"}),
 }
+_REORDERING: Final = frozenset({"expressions", "from_", "order"})
 _INSERT: Final = re.compile(r"\s*insert\s+into\b", re.IGNORECASE)
 _WHOLE: Final = (exp.DType.INT, exp.DType.BIGINT, exp.DType.SMALLINT, exp.DType.UUID)
 # SQLite's other names of a key that is a whole number.
@@ -150,12 +151,17 @@ class _Reader:
 
     def of_insert(self, insert: exp.Insert) -> Change | None:
         target, rows = insert.this, insert.expression
-        if not isinstance(target, exp.Schema) or not isinstance(rows, exp.Values):
+        if not isinstance(target, exp.Schema):
             return None
         if not isinstance(target.this, exp.Table) or _beyond(target.this, _PLAIN_TABLE):
             return None
         names = [each.name.casefold() for each in target.expressions]
-        values = [self._row(names, row) for row in rows.expressions]
+        if isinstance(rows, exp.Select):
+            values = [self._reordered(names, rows)]
+        elif isinstance(rows, exp.Values):
+            values = [self._row(names, row) for row in rows.expressions]
+        else:
+            return None
         if any(row is None for row in values):
             return None
         return Change(name_of(target.this), None, tuple(row for row in values if row is not None))
@@ -177,6 +183,27 @@ class _Reader:
         return {
             name: self._operand(each) for name, each in zip(names, row.expressions, strict=True)
         }
+
+    def _reordered(
+        self, names: list[str], select: exp.Select
+    ) -> Mapping[str, Operand | None] | None:
+        """
+        Return the values of the one row in the form in which SQLAlchemy has PostgreSQL keep the
+        order of many: INSERT … SELECT p0::INTEGER, … FROM (VALUES (…)) AS imp_sen(p0, …).
+        """
+        from_ = select.args.get("from_")
+        rows = None if from_ is None else from_.this
+        if _beyond(select, _REORDERING) or not isinstance(rows, exp.Values):
+            return None
+        if len(rows.expressions) != 1 or len(select.expressions) != len(names):
+            return None
+        given = dict(zip(rows.alias_column_names, rows.expressions[0].expressions, strict=False))
+        found: dict[str, Operand | None] = {}
+        for name, node in zip(names, select.expressions, strict=True):
+            inner = _uncast(node)
+            value = given.get(inner.name) if isinstance(inner, exp.Column) else None
+            found[name] = None if value is None else self._operand(value)
+        return found
 
     def _assigned(self, update: exp.Update) -> Mapping[str, Operand | None] | None:
         found: dict[str, Operand | None] = {}
@@ -227,18 +254,24 @@ class _Reader:
 
     def _operand(self, node: exp.Expr) -> Operand | None:
         """
-        Return what stands for one value; a cast to a type with exact values changes none.
+        Return what stands for one value, or None.
         """
-        if isinstance(node, exp.Paren):
-            return self._operand(node.this)
-        if isinstance(node, exp.Cast):
-            plain = node.to.this in _WHOLE
-            return self._operand(node.this) if plain and not node.to.expressions else None
+        node = _uncast(node)
         if isinstance(node, exp.Placeholder):
             return self._parameters.get(node.name)
         if isinstance(node, exp.Literal) and not node.is_string and node.name.isdecimal():
             return int(node.name)
         return None
+
+
+def _uncast(node: exp.Expr) -> exp.Expr:
+    """
+    Return what is in parentheses, or cast to a type with exact values: that changes none.
+    """
+    if isinstance(node, exp.Paren):
+        return _uncast(node.this)
+    plain = isinstance(node, exp.Cast) and node.to.this in _WHOLE and not node.to.expressions
+    return _uncast(node.this) if plain else node
 
 
 def _sources(select: exp.Select) -> list[exp.Expr]:

@@ -97,6 +97,7 @@ def make_plan(
             reads=slicer.reads(facts.reads, depends_on) if plainly else {},
             changed=slicer.changed(facts, written) if plainly else None,
             bulk=slicer.bulk(facts, written, plainly=plainly),
+            unsliced=slicer.unsliced(named),
         ),
         policy=policy,
         refusal=_refusal(
@@ -281,6 +282,18 @@ class _Slicer:
         one = self.changed(facts, written) if plainly else None
         scopes = _scopes(self._identity, written or ())
         return frozenset(bulk_scope(s) for s in scopes if one is None or s != one[1].scope)
+
+    def unsliced(self, named: frozenset[TableName]) -> tuple[str, ...]:
+        """
+        Return the columns, as `table.column`, that a policy names in vain.
+        """
+        found = []
+        for place in filter(None, map(self._place, sorted(named, key=repr))):
+            policy, rows = self._policies.for_table(*place), self._catalog.rows_of(place)
+            usable = rows.columns if rows is not None else ()
+            wanted = policy.slices if policy is not None else ()
+            found += [f"{place.name}.{column}" for column in wanted if column not in usable]
+        return tuple(found)
 
     def _place(self, name: TableName) -> TableName | None:
         here = self._catalog.resolve(name) & self._catalog.tables

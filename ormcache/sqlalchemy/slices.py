@@ -184,6 +184,8 @@ class Slicing:
     """The one table that it changes itself, if its rows can be told, with its name."""
     bulk: frozenset[Scope]
     """What ends every slice of all other tables that it may change."""
+    unsliced: tuple[str, ...] = ()
+    """The columns, as `table.column`, that a policy names in vain."""
 
     def depends_on(
         self, whole: tuple[Scope, ...], sql: str, dialect: str, paramstyle: str, parameters: Any
