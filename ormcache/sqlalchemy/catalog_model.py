@@ -27,10 +27,13 @@ Names = Mapping[TableName, frozenset[TableName]]
 class Whole:
     """
     A column of whole numbers from *low* to *high*.
+
+    *counted*: where a new row has none, the database takes the next number and tells the driver.
     """
 
     low: int
     high: int
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,19 +96,20 @@ class _Table:
 def _column(row: tuple[Any, ...]) -> tuple[TableName, str, Uuid | Whole | None, bool]:
     schema, table, name, kind, full, key, extra = map(_text, row)
     computed = "generated" in extra.casefold() and "default_generated" not in extra.casefold()
-    exact = None if computed else _exact(kind.casefold(), full.casefold())
+    counted = "auto_increment" in extra.casefold()
+    exact = None if computed else _exact(kind.casefold(), full.casefold(), counted=counted)
     return table_name(schema, table), name, exact, key.casefold() == "pri"
 
 
-def _exact(kind: str, full: str) -> Uuid | Whole | None:
+def _exact(kind: str, full: str, *, counted: bool) -> Uuid | Whole | None:
     if kind == "uuid":
         return Uuid()
     if (size := _BYTES.get(kind)) is None:
         return None
     # A number out of range may be stored as the nearest that fits.
     if "unsigned" in full:
-        return Whole(0, 2 ** (8 * size) - 1)
-    return Whole(-(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1)
+        return Whole(0, 2 ** (8 * size) - 1, counted)
+    return Whole(-(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1, counted)
 
 
 def _why(view: TableName, facts: SqlFacts) -> str | None:

@@ -60,7 +60,7 @@ def load(query: Query) -> Catalog:
             if any(str(action).lower().split()[0] in _ACTING for action in actions)
         ),
         row_names=row_names(
-            (_main(table), name, _exact(kind, hidden), bool(in_key))
+            (_main(table), name, _exact(kind, hidden, in_key), bool(in_key))
             for database in databases
             for table, name, kind, in_key, hidden in query(_columns_in(database))
             if _main(table) not in twice
@@ -92,9 +92,12 @@ def _columns_in(database: str) -> str:
     """  # noqa: S608 - quoted
 
 
-def _exact(kind: str, hidden: int) -> Whole | None:
+def _exact(kind: str, hidden: int, in_key: int) -> Whole | None:
     # By SQLite's own rule, a column whose type has INT in its name turns what it can into integers.
-    return Whole(-(2**63), 2**63 - 1) if "INT" in kind.upper() and not hidden else None
+    # A key of the very type INTEGER is the number of the row.
+    counted = bool(in_key) and kind.upper() == "INTEGER"
+    exact = "INT" in kind.upper() and not hidden
+    return Whole(-(2**63), 2**63 - 1, counted) if exact else None
 
 
 def _quoted(name: str) -> str:

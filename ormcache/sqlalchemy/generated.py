@@ -36,16 +36,22 @@ class Generated:
         """
         if context is not self.context or not self.only_one:
             return
-        placed = self.placed.with_keys(_keys(context))
+        placed = self.placed.with_keys(_keys(context, counted=self.placed.counted))
         if placed is not self.placed:
             touched.refine(self.placed.bulk, placed.scopes)
 
 
-def _keys(context: Any) -> Sequence[Mapping[str, Any]]:
+def _keys(context: Any, *, counted: bool) -> Sequence[Mapping[str, Any]]:
     """
     Return the primary keys that SQLAlchemy has been told, by column, as the database has them.
+
+    *counted*: the number that the driver tells of a new row is its key. If not, it is something
+    else to go by only where the statement returns the key itself.
     """
     columns = list(context.compiled.statement.table.primary_key)
+    returned = context.compiled.effective_returning or ()
+    if not counted and not all(any(column is each for each in returned) for column in columns):
+        return ()
     # A type of the application's may show another value than the one that is stored.
     if not all(type(column.type).__module__.startswith("sqlalchemy.") for column in columns):
         return ()

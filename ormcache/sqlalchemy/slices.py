@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from ormcache.model import Scope, bulk_scope, slice_scope
 
-from .catalog_model import Exact, RowNames, Uuid
+from .catalog_model import Exact, RowNames, Uuid, Whole
 from .pins import Change, Operand, Parameter, Pins, pinned_change, pinned_reads
 
 __all__ = ["Placed", "SlicedTable", "Slicing", "read_scopes"]
@@ -156,6 +156,14 @@ class Placed:
         """
         named = (self.table.of(name, values) for name, values in self.by.items())
         return frozenset((self.bulk, *chain.from_iterable(named)))
+
+    @property
+    def counted(self) -> bool:
+        """
+        Whether the number that the driver tells of a new row is its primary key.
+        """
+        kinds = [self.table.rows.columns[column] for column in self.table.rows.key]
+        return len(kinds) == 1 and isinstance(kinds[0], Whole) and kinds[0].counted
 
     def with_keys(self, keys: Sequence[Mapping[str, Any]]) -> Placed:
         """
