@@ -2,11 +2,12 @@
 Does a read of some rows outlive what is done to others, and never what is done to its own?
 """
 
+import decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import ForeignKey, Select, String, delete, insert, select, text, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, aliased, mapped_column
 
 from ormcache import Outcome, Policy
 from tests.fixtures.apps import App
@@ -368,3 +369,39 @@ def test_explain_names_the_columns_and_no_value(app: App):
     assert "rows of" in str(explained)
     assert "by id" in str(explained)
     assert "12345" not in repr(explained)
+
+
+def test_a_read_that_names_the_table_twice_is_pinned_twice_or_not_at_all(app: App):
+    twin = aliased(Item)
+    pairs = select(Item.name).join(twin, twin.tenant_id == Item.tenant_id)
+    kept = Kept(
+        app,
+        half=pairs.where(twin.id == 1).order_by(Item.id),
+        both=pairs.where(twin.id == 1, Item.id == 2),
+        inner=select(Item.name).where(
+            Item.id == 1, Item.tenant_id.in_(select(twin.tenant_id).where(twin.id > 1))
+        ),
+    )
+    write(app, update(Item).where(Item.id == 3).values(name="new"))
+    assert kept.names() == {"both"}
+    write(app, update(Item).where(Item.id == 2).values(name="new"))
+    assert kept.names() == set()
+
+
+@pytest.mark.databases("sqlite", "mariadb")
+@pytest.mark.parametrize("value", ["1", " 1", 1.0, decimal.Decimal("1.0")], ids=repr)
+def test_another_value_that_the_database_takes_for_the_same(app: App, value: object):
+    if app.database.name == "sqlite" and isinstance(value, decimal.Decimal):
+        value = 1.0  # its driver takes no decimals
+    kept = usual(app)
+    write(app, text("UPDATE items SET name = 'new' WHERE id = :id").bindparams(id=value))
+    assert kept.names() == set()
+    read = text("SELECT name FROM items WHERE id = :id").bindparams(id=value)
+    read = read.execution_options(ormcache=True)
+    ask(app, read)
+    write(app, update(Item).where(Item.id == 1).values(name="newer"))
+    assert ask(app, read) == ["newer"]
+    write(
+        app, text("INSERT INTO items (id, tenant_id, name) VALUES (:id, 3, 'x')").bindparams(id=9)
+    )
+    assert ask(app, by_id(9)) == ["x"]
