@@ -74,6 +74,8 @@ class ReadRequest:
     """Whether that may be another process's."""
     holds: bool = False
     """Whether the caller has a database connection already."""
+    tables: tuple[Scope, ...] = ()
+    """The whole tables, where `scopes` are slices of them; a snapshot is compared with these."""
 
 
 @dataclass(slots=True)
@@ -104,14 +106,14 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     try:
         # Before the query begins: a commit after this moment changes a token that is already in
         # our hands, so rows older than it can never be stored under tokens newer than it.
-        fetched = yield from _fetch(request, snapshot)
+        fetched, tables = yield from _fetch(request, snapshot)
     except StoreError as exc:
         if snapshot is not None and snapshot.needs_vector:
             snapshot.lose()
         return (yield from _from_database(snapshot, reason_of(exc), str(exc)))
 
     entry, unopened = _open(request, fetched)
-    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot, tables)
     if verdict.outcome is Outcome.MISS:
         verdict = Verdict(Outcome.MISS, unopened)
     if verdict.outcome is Outcome.BYPASS:
@@ -122,7 +124,7 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     )
     if cached is not None and request.not_served is None and not request.shadow:
         if snapshot is not None:
-            snapshot.served(request.scopes)
+            snapshot.served(tables)
         return Answer(Outcome.HIT, rows=cached)
     if request.collapse and _may_collapse(request, verdict):
         return (yield from _collapse(request, verdict, fetched))
@@ -155,14 +157,24 @@ def reason_of(failure: StoreError) -> Reason:
     return Reason.RECOVERING if recovering else Reason.STORE
 
 
-def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:
+def _fetch(
+    request: ReadRequest, snapshot: Snapshot | None
+) -> Generator[Effect, object, tuple[Fetched, dict[Scope, TokenState]]]:
+    """
+    Return the entry with the states of its scopes, and what a snapshot is to be compared with.
+    """
     scopes = request.scopes
-    if snapshot is None or not snapshot.needs_vector:
-        return (yield from fetch(request.key, scopes))
-    wanted = scopes + tuple(s for s in request.tracked if s not in scopes)
+    if snapshot is None:
+        return (yield from fetch(request.key, scopes)), {}
+    tables = request.tables or scopes
+    tracked = request.tracked if snapshot.needs_vector else ()
+    wanted = tuple(dict.fromkeys((*scopes, *tables, *tracked)))
     fetched = yield from fetch(request.key, wanted)
-    snapshot.hold(wanted, fetched.tokens)
-    return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    if snapshot.needs_vector:
+        snapshot.hold(wanted, fetched.tokens)
+    states = dict(zip(wanted, fetched.tokens, strict=True))
+    own = Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    return own, {table: states[table] for table in tables}
 
 
 def _open(request: ReadRequest, fetched: Fetched) -> tuple[Entry | None, Reason | None]:
@@ -208,10 +220,13 @@ def _may_collapse(request: ReadRequest, verdict: Verdict) -> bool:
     """
     Return whether what this read loads is right for others, and what they load for it.
 
-    A transaction that has changed something takes no part: a leader may wait for its locks.
+    A transaction that has changed something takes no part: a leader may wait for its locks. Nor
+    does a read of slices from a snapshot, which is compared with whole tables: what others load
+    says nothing of these.
     """
     return (
         verdict.outcome is not Outcome.HIT
+        and (request.snapshot is None or request.tables in ((), request.scopes))
         and request.not_served is None
         and request.not_filled is None
         and not request.shadow

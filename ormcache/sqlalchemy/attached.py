@@ -308,6 +308,12 @@ class Attached:
             column_layout(compiled),
             any_schema=any_schema,
         )
+        for column in plan.slicing.unsliced:
+            self.warn_once(
+                f"ormcache cannot slice {column}, so changes are not told apart by it: the column "
+                "is missing, is no whole number or UUID of the database's, or is computed; or the "
+                "table has triggers, partitions or rows that cascade to each other"
+            )
         if facts.kind is Kind.UNKNOWN and facts.writes is None and not options:
             self.warn_once(
                 "ormcache cannot tell what a statement changes and invalidates the whole "

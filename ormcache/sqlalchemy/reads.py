@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import CursorResult
     from sqlalchemy.engine.default import DefaultExecutionContext
 
-    from ormcache.model import Rows
+    from ormcache.model import Rows, Scope
 
     from .attached import Attached
     from .connection import CachingConnection
@@ -190,7 +190,7 @@ class Read:
                 not_served = Reason.SNAPSHOT  # the first read opens it
         return ReadRequest(
             key=key,
-            scopes=plan.reads,
+            scopes=self._scopes(plan),
             ttl=policy.ttl,
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
@@ -205,6 +205,13 @@ class Read:
             collapse=policy.collapse,
             across_processes=policy.across_processes,
             holds=holds,
+            tables=plan.reads,
+        )
+
+    def _scopes(self, plan: Plan) -> tuple[Scope, ...]:
+        context, dialect = self._context, self._attached.dialect
+        return plan.slicing.depends_on(
+            plan.reads, context.statement, dialect.name, dialect.paramstyle, context.parameters[0]
         )
 
     def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from redis.exceptions import NoScriptError
 
 from ormcache.errors import StoreError
-from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
+from ormcache.model import Fetched, Intent, Scope, Token, TokenState, is_slice, new_token
 from ormcache.stores.layout import Layout, lease_id, parse_token
 
 __all__ = ["Command", "Dialog", "Talk", "Vocabulary", "facts", "greet"]
@@ -42,6 +42,8 @@ _LUA = files("ormcache.stores") / "lua"
 _PAGE = 1000
 _LONGEST_TTL = 10**9
 _GENERATION = 12
+_SLICE_KEPT = 24 * 3600 * 1000
+"""How long the token of a slice is kept after it was made, in milliseconds."""
 
 
 class _Script:
@@ -80,12 +82,13 @@ class Vocabulary:
         Return the dialog of `Store.fetch`; something must be asked for.
         """
         names = [self._layout.token(scope) for scope in scopes]
+        kinds = _kinds(scopes)
         entries = [] if key is None else [self._layout.entry(key)]
 
         def dialog(generation: bytes) -> Talk[Fetched]:
             answer = yield ("MGET", *entries, *names)
             reply = _sized(answer, len(entries) + len(names))
-            states = yield from _states(generation, names, reply[len(entries) :])
+            states = yield from _states(generation, names, kinds, reply[len(entries) :])
             return Fetched(reply[0] if entries else None, states)
 
         return dialog
@@ -117,7 +120,8 @@ class Vocabulary:
         Return the dialog of `Store.settle`.
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
-        return lambda _: _SETTLE.run(names, new_token(), lease_id(intent))
+        kinds = _kinds(intent.scopes)
+        return lambda _: _SETTLE.run(names, new_token(), lease_id(intent), kinds, _SLICE_KEPT)
 
     def page(self, cursor: bytes | str) -> Dialog[tuple[bytes | str, list[bytes]]]:
         """
@@ -143,6 +147,13 @@ class Vocabulary:
         Return the dialog of `Store.info`.
         """
         return _info
+
+
+def _kinds(scopes: Sequence[Scope]) -> str:
+    """
+    Return which scopes are slices, one letter for each.
+    """
+    return "".join("s" if is_slice(scope) else "t" for scope in scopes)
 
 
 def greet() -> Talk[bytes]:
@@ -203,7 +214,7 @@ def _info(_: bytes) -> Talk[dict[str, str]]:
 
 
 def _states(
-    generation: bytes, names: Sequence[bytes], found: Sequence[Any]
+    generation: bytes, names: Sequence[bytes], kinds: str, found: Sequence[Any]
 ) -> Talk[tuple[TokenState, ...]]:
     """
     Return the state of every scope, asking the server once more about those that are not quiet.
@@ -216,7 +227,9 @@ def _states(
     states = [_state(generation, raw) for raw in found]
     unclear = [place for place, state in enumerate(states) if state is None or state.in_doubt]
     if unclear:
-        answer = yield from _TOKENS.run([names[place] for place in unclear], new_token())
+        asked = [names[place] for place in unclear]
+        theirs = "".join(kinds[place] for place in unclear)
+        answer = yield from _TOKENS.run(asked, new_token(), theirs, _SLICE_KEPT)
         for place, raw in zip(unclear, _sized(answer, len(unclear)), strict=True):
             states[place] = _state(generation, raw)
     return tuple([_known(state) for state in states])

@@ -11,7 +11,17 @@ from ormcache.effects import Fetch, Load, Save
 from ormcache.entry import open_entry, seal_entry
 from ormcache.errors import StoreError, Undecodable, Unstorable
 from ormcache.freshness import Snapshot
-from ormcache.model import Column, Fetched, Outcome, Reason, Rows, Scope, Token, TokenState
+from ormcache.model import (
+    Column,
+    Fetched,
+    Outcome,
+    Reason,
+    Rows,
+    Scope,
+    Token,
+    TokenState,
+    slice_scope,
+)
 from ormcache.reading import ReadRequest, read, read_uncached
 from tests.fixtures.scripted import play
 
@@ -407,3 +417,44 @@ def test_a_path_that_is_dropped_half_way_ends_quietly(answers: tuple):
     for answer in answers:
         path.send(answer)
     path.close()
+
+
+# -- slices --------------------------------------------------------------------------------------
+
+SLICE = slice_scope(B, "id", "5")
+
+
+def sliced(**settings: Any) -> ReadRequest:
+    return request(scopes=(A, SLICE), tables=(A, B), **settings)
+
+
+def test_without_a_snapshot_the_whole_table_is_not_asked_for():
+    effects, answer = play(read(sliced()), HIT)
+    assert effects == [Fetch("f", (A, SLICE))]
+    assert answer.outcome is Outcome.HIT
+
+
+@pytest.mark.parametrize(
+    ("table", "outcome"), [(NEW, Outcome.HIT), (OLD, Outcome.BYPASS)], ids=["as held", "moved"]
+)
+def test_a_snapshot_compares_the_whole_table(table: Token, outcome: Outcome):
+    snapshot = held(A, B)
+    fetched = Fetched(entry(OLD, NEW), quiet(OLD, NEW, table))
+    answers = [fetched] if outcome is Outcome.HIT else [fetched, ROWS]
+    effects, answer = play(read(sliced(snapshot=snapshot)), *answers)
+    assert effects[0] == Fetch("f", (A, SLICE, B))
+    assert answer.outcome is outcome
+    assert snapshot.to_recheck() == ((A, B) if outcome is Outcome.HIT else ())
+
+
+def test_the_first_read_of_a_snapshot_brings_the_whole_tables_with_the_rest():
+    snapshot = Snapshot()
+    fetched = Fetched(None, quiet(OLD, NEW, OLD, NEW))
+    tracked = (A, B, C)
+    effects, answer = play(read(sliced(snapshot=snapshot, tracked=tracked)), fetched, ROWS, None)
+    assert effects[0] == Fetch("f", (A, SLICE, B, C))
+    saved = effects[2]
+    assert isinstance(saved, Save)
+    assert open_entry("f", ReprCodec.id, saved.entry)[0] == (OLD, NEW)
+    assert answer.stored
+    assert snapshot.covers((A, B, C), quiet(OLD, OLD, NEW))
