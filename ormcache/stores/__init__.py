@@ -5,7 +5,11 @@ Which store does a URL name?
     valkey://…                                         the same
     rediss://…                                         the same over TLS
     unix:///path/to/socket[?db=0]                      the same through a socket of this machine
+    redis+sentinel://host1:26379,host2:26379/service   the primary that Redis Sentinel names
+    redis+cluster://host1:6379,host2:6379              a Redis or Valkey cluster
     memory://                                          this process's memory, shared with nobody
+
+Sentinel and cluster have `rediss+…` and `valkey+…`, too.
 
 Importing this installs and connects nothing: a store's library is imported when a URL asks for it,
 and the store connects when it is first used.
@@ -28,6 +32,11 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "rediss": (),
     "unix": (),
     "valkey": (),
+    **{
+        f"{scheme}+{kind}": ()
+        for scheme in ("redis", "rediss", "valkey")
+        for kind in ("sentinel", "cluster")
+    },
 }
 
 
@@ -67,10 +76,12 @@ def open_store(url: str, namespace: str, *, timeout: float = 0.05, **options: An
 
 def _redis(url: str, namespace: str, timeout: float) -> Store:
     try:
+        from ormcache.stores.cluster import ClusterStore
         from ormcache.stores.redis import RedisStore
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "redis":
             raise
         msg = "this store needs the package redis: pip install 'ormcache[redis]'"
         raise ConfigurationError(msg) from exc
-    return GuardedStore(RedisStore.from_url(url, namespace, timeout=timeout))
+    kind = ClusterStore if url.partition("://")[0].lower().endswith("+cluster") else RedisStore
+    return GuardedStore(kind.from_url(url, namespace, timeout=timeout))

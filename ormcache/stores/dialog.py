@@ -138,13 +138,14 @@ class Vocabulary:
         return _info
 
 
-def greet() -> Talk[bytes]:
+def greet(*, clustered: bool = False) -> Talk[bytes]:
     """
-    Return the generation of the server's run, or raise `StoreError` where it cannot be used.
+    Return the generation of the server's reign, or raise `StoreError` where it cannot be used.
 
     A server that restarts, or a replica that takes over, may come back with tokens as they were
-    some time ago, together with the entries that matched them; but no connection survives that, so
-    what is read over this one belongs to this run alone.
+    some time ago, together with the entries that matched them. So each reign has tokens of its own:
+    a reign is a run of a server, and ends when another is promoted in its place. What the server
+    had acknowledged and then lost makes no old entry valid: the entry belongs to the reign before.
     """
     told = yield from facts()
     if not told.get("run_id"):
@@ -153,10 +154,16 @@ def greet() -> Talk[bytes]:
     if told.get("role", "master") != "master":
         msg = "the server is a replica, which lags behind; name the primary in the URL"
         raise StoreError(msg)
-    if told.get("cluster_enabled", "0") != "0":
-        msg = "the server is part of a Redis cluster, which ormcache does not support yet"
+    if (told.get("cluster_enabled", "0") != "0") != clustered:
+        msg = (
+            "the server is no node of a cluster: its URL begins with redis://"
+            if clustered
+            else "the server is a node of a cluster: its URL begins with redis+cluster://"
+        )
         raise StoreError(msg)
-    return told["run_id"].encode()[:_GENERATION]
+    # The run alone is not enough: who was demoted and is promoted again is still the same run.
+    reign = told["run_id"] + told.get("master_replid", "")
+    return hashlib.blake2b(reign.encode(), digest_size=_GENERATION // 2).hexdigest().encode()
 
 
 def facts() -> Talk[dict[str, str]]:
@@ -219,7 +226,7 @@ def _state(generation: bytes, raw: object) -> TokenState | None:
     held = parse_token(raw)
     if held is None:
         return None
-    # The server's run is part of the token: see `greet`.
+    # The server's reign is part of the token: see `greet`.
     return TokenState(Token(b"%b.%b" % (held.token, generation)), held.leased)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from redis.connection import (
@@ -27,9 +27,10 @@ from redis.exceptions import ConnectionError as BrokenConnection
 
 from ormcache.errors import StoreError
 from ormcache.stores.address import Address
-from ormcache.stores.dialog import Dialog, Talk, greet
+from ormcache.stores.dialog import Command, Dialog, Talk, greet
+from ormcache.stores.reigns import Reigns
 
-__all__ = ["MOST_IDLE", "UNNAMED", "Link", "Wire", "failed"]
+__all__ = ["BELIEVED", "MOST_IDLE", "UNNAMED", "Link", "Wire", "failed"]
 
 _T = TypeVar("_T")
 
@@ -49,6 +50,12 @@ says so depends on its version.
 """
 
 MOST_IDLE = 64
+
+BELIEVED = 1.0
+"""
+Seconds for which a server is believed to be what it was: a primary, and the same one. A server can
+be demoted under an open connection, and goes on answering reads with what it still knows.
+"""
 
 
 class _Deadline:
@@ -95,11 +102,15 @@ class _BoundedSocket:
 
 class Link:
     """
-    One open connection to one run of a server, its `generation`.
+    One open connection to one reign of a server, its `generation`; see `greet`.
     """
 
-    def __init__(self, address: Address, deadline: float) -> None:
+    def __init__(self, address: Address, deadline: float, reigns: Reigns) -> None:
+        self.address = address
+        self.generation = b""
+        self._reigns = reigns
         self._deadline = _Deadline(deadline)
+        self._greet_at = 0.0
         left = max(deadline - time.monotonic(), 0.001)
         self._connection = _KINDS[address.kind](
             **address.arguments,
@@ -112,22 +123,52 @@ class Link:
         )
         try:
             self._connection.connect()
-            self.generation = self._talk(greet())
         except BaseException:
             self.close()
             raise
 
-    def talk(self, dialog: Dialog[_T]) -> _T:
+    def talk(self, dialog: Dialog[_T], deadline: float) -> _T:
         """
         Return what *dialog* returns, or raise what it or the network raised.
         """
+        self._deadline.at = deadline
+        if deadline > self._greet_at:
+            self.greet(deadline)
         return self._talk(dialog(self.generation))
+
+    def greet(self, deadline: float) -> None:
+        """
+        Learn which reign of which server is at the other end, or raise where it is of no use.
+        """
+        self.generation = self._talk(greet(clustered=self.address.clustered))
+        self._reigns.met(self.address.text, self.generation)
+        self._greet_at = deadline + BELIEVED
 
     def renew(self, deadline: float) -> None:
         """
         Give the link to another operation, which ends by *deadline*.
         """
         self._deadline.at = deadline
+
+    @property
+    def doubtful(self) -> bool:
+        """
+        Whether it is time to greet, before anything is believed.
+        """
+        return self._deadline.at > self._greet_at
+
+    def send(self, commands: Sequence[Command]) -> None:
+        """
+        Send *commands* at once; each has an answer to `receive`.
+        """
+        packed = self._connection.pack_commands(commands)
+        self._connection.send_packed_command(packed, check_health=False)
+
+    def receive(self) -> Any:
+        """
+        Return the next answer, or raise what the server or the network refused.
+        """
+        return self._connection.read_response()
 
     def close(self) -> None:
         """
@@ -182,9 +223,10 @@ class Wire:
     *timeout* is the seconds that one operation may take, connecting included.
     """
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, reigns: Reigns | None = None) -> None:
         self.address = address
         self.timeout = timeout
+        self.reigns = reigns or Reigns()
         # The last one given back is the next one taken: append and pop are atomic, so no lock
         # that a fork could leave locked.
         self._idle: list[Link] = []
@@ -203,42 +245,62 @@ class Wire:
         """
         deadline = time.monotonic() + self.timeout
         try:
-            return self._run(dialog, deadline)
+            return self.perform(dialog, deadline)
         except Exception as exc:
-            raise failed(self.address, exc) from exc
+            raise failed(self.address.text, exc) from exc
+
+    def perform(self, dialog: Dialog[_T], deadline: float) -> _T:
+        """
+        Return what *dialog* returns, or raise whatever went wrong until *deadline*.
+        """
+        link = self.take()
+        if link is not None:
+            try:
+                return self._use(link, dialog, deadline)
+            except BrokenConnection:
+                # Closed while idle: the server was restarted, or has a time limit. The others
+                # are as old, and a fresh one tells whether it really is gone.
+                self.close()
+        return self._use(self.open(deadline), dialog, deadline)
 
     def close(self) -> None:
         """
         Close the links that are idle.
         """
-        while (link := self._take()) is not None:
+        while (link := self.take()) is not None:
             link.close()
 
-    def _run(self, dialog: Dialog[_T], deadline: float) -> _T:
-        link = self._take()
-        if link is not None:
-            link.renew(deadline)
-            try:
-                return self._use(link, dialog)
-            except BrokenConnection:
-                # Closed while idle: the server was restarted, or has a time limit. The others
-                # are as old, and a fresh one tells whether it really is gone.
-                self.close()
-        return self._use(Link(self.address, deadline), dialog)
+    def open(self, deadline: float) -> Link:
+        """
+        Return a new link.
+        """
+        return Link(self.address, deadline, self.reigns)
 
-    def _use(self, link: Link, dialog: Dialog[_T]) -> _T:
+    def give(self, link: Link) -> None:
+        """
+        Keep *link*, on which nothing is under way, for the next operation.
+        """
+        if len(self._idle) < MOST_IDLE:
+            self._idle.append(link)
+        else:
+            link.close()
+
+    def _use(self, link: Link, dialog: Dialog[_T], deadline: float) -> _T:
         clean = False
         try:
-            result = link.talk(dialog)
+            result = link.talk(dialog, deadline)
             clean = True
             return result
         finally:
-            if clean and len(self._idle) < MOST_IDLE:
-                self._idle.append(link)
+            if clean:
+                self.give(link)
             else:
                 link.close()
 
-    def _take(self) -> Link | None:
+    def take(self) -> Link | None:
+        """
+        Return an idle link, nobody else's from now on; None where there is none.
+        """
         if self._pid != os.getpid():
             # After a fork: these sockets are the parent's, and its answers come in on them.
             self._idle = []
@@ -252,11 +314,11 @@ class Wire:
         return f"<Wire to {self.address.text}, {len(self._idle)} idle>"
 
 
-def failed(address: Address, exc: Exception) -> StoreError:
+def failed(place: str, exc: Exception) -> StoreError:
     """
-    Return the error for an operation that failed, of whatever kind.
+    Return the error for an operation at *place* that failed, of whatever kind.
 
     The library raises what it stumbles over when the peer talks nonsense.
     """
     said = str(exc) if isinstance(exc, StoreError) else f"{type(exc).__name__}: {exc}"
-    return StoreError(f"{address.text}: {said}")
+    return StoreError(f"{place}: {said}")
