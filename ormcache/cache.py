@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from .protocols import AsyncStore, Codec, Observer, Store
     from .recording import Recording
 
-__all__ = ["Cache", "Mode"]
+__all__ = ["Cache", "Mode", "OnOutage"]
 
 log = logging.getLogger("ormcache")
 
 Mode = Literal["on", "off", "shadow"]
+OnOutage = Literal["proceed", "refuse"]
 
 _MODES = ("on", "off", "shadow")
+_ON_OUTAGE = ("proceed", "refuse")
 
 
 class Cache:
@@ -56,6 +58,9 @@ class Cache:
         mode: `"on"`; `"off"`: the database answers, writes still invalidate; `"shadow"`: the
             database answers and the would-be hit is compared with it.
         lease_seconds: How long a writer that died keeps its tables uncached.
+        on_outage: What becomes of a commit whose invalidation the store cannot be told of:
+            `"proceed"`: it is made, and the invalidation delivered later; `"refuse"`: it raises
+            `CommitRefusedError`, and nothing is committed. docs/outage.md says what each promises.
         codec: How rows become bytes.
         observers: Told about each read and commit.
         trust_listeners: True: the application's own listeners on connections and cursors, and its
@@ -75,6 +80,7 @@ class Cache:
         policy_file: str | Path | None = None,
         mode: Mode = "on",
         lease_seconds: float = 10.0,
+        on_outage: OnOutage = "proceed",
         codec: Codec | None = None,
         observers: Iterable[Observer] = (),
         trust_listeners: bool = False,
@@ -85,6 +91,10 @@ class Cache:
         if default is not None and not isinstance(default, Policy):
             msg = f"setting 'default' must be a Policy, got {default!r}"
             raise ConfigurationError(msg)
+        if on_outage not in _ON_OUTAGE:
+            raise ConfigurationError.unknown("value of 'on_outage'", str(on_outage), _ON_OUTAGE)
+        self.refuses = on_outage == "refuse"
+        """Whether a commit that the store cannot be told of is refused."""
         self.store = store
         self.async_store = async_store or _asynchronous(store)
         self._codec = codec
@@ -105,14 +115,21 @@ class Cache:
 
     @classmethod
     def from_url(
-        cls, url: str, *, namespace: str = "default", timeout: float = 0.05, **settings: Any
+        cls,
+        url: str,
+        *,
+        namespace: str = "default",
+        timeout: float = 0.05,
+        recovery_grace: float = 5.0,
+        **settings: Any,
     ) -> Self:
         """
         Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://` or
         `memory://` (this process only).
 
         *namespace* keeps applications that share a server apart. *timeout* in seconds bounds every
-        single operation of the store.
+        single operation of the store. After an outage that it has noticed, this process leaves the
+        store alone for *recovery_grace* seconds more, in which others deliver what they owe it.
 
         Raises:
             ConfigurationError: The URL, the namespace or a setting is wrong. That nothing answers
@@ -123,9 +140,10 @@ class Cache:
         for name in settings:
             if name not in _SETTINGS:
                 raise ConfigurationError.unknown(
-                    "cache setting", name, _SETTINGS | {"namespace", "timeout"}
+                    "cache setting", name, _SETTINGS | {"namespace", "recovery_grace", "timeout"}
                 )
-        return cls(open_store(url, namespace, timeout=timeout), **settings)
+        store = open_store(url, namespace, timeout=timeout, recovery_grace=recovery_grace)
+        return cls(store, **settings)
 
     def __repr__(self) -> str:
         return f"<Cache mode={self.mode!r} store={self.store!r} enabled={len(self._enabled)}>"
@@ -386,7 +404,7 @@ class Cache:
         committed = False
         delivered = False
         try:
-            delivered = run(commit(scopes, refused), perform).delivered
+            delivered = run(commit(scopes, refused, refuse=self.refuses), perform).delivered
             committed = True
         finally:
             self.heard_commit(
@@ -411,7 +429,8 @@ class Cache:
         committed = False
         delivered = False
         try:
-            delivered = (await arun(commit(scopes, refused), perform)).delivered
+            path = commit(scopes, refused, refuse=self.refuses)
+            delivered = (await arun(path, perform)).delivered
             committed = True
         finally:
             self.heard_commit(
@@ -464,7 +483,16 @@ class Cache:
 
 
 _SETTINGS = frozenset(
-    {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
+    {
+        "codec",
+        "default",
+        "lease_seconds",
+        "mode",
+        "observers",
+        "on_outage",
+        "policy_file",
+        "trust_listeners",
+    }
 )
 
 

@@ -4,10 +4,13 @@ What can go wrong, and whose fault is it?
     OrmcacheError
     ├── ConfigurationError    the caller's: a setting, name or URL is wrong; when configuring
     ├── StoreError            the store's: unreachable, slow, full, or talking nonsense
+    │   └── StoreRecoveringError    it answers again; not yet believed
+    ├── CommitRefusedError    the store's, where `on_outage="refuse"` wants a commit to wait for it
     ├── Unstorable            the value's: it cannot be stored exactly, so it is not cached
     └── Undecodable           the bytes': altered, truncated, foreign or older; always a miss
 
-Only `ConfigurationError` reaches an application. A read never raises because of the cache.
+Only `ConfigurationError` reaches an application, and `CommitRefusedError` one that asked for it. A
+read never raises because of the cache.
 """
 
 from __future__ import annotations
@@ -18,7 +21,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ConfigurationError", "OrmcacheError", "StoreError", "Undecodable", "Unstorable"]
+__all__ = [
+    "CommitRefusedError",
+    "ConfigurationError",
+    "OrmcacheError",
+    "StoreError",
+    "StoreRecoveringError",
+    "Undecodable",
+    "Unstorable",
+]
 
 
 class OrmcacheError(Exception):
@@ -46,6 +57,18 @@ class ConfigurationError(OrmcacheError):
 class StoreError(OrmcacheError):
     """
     The store could not do what was asked; whether it did part of it is unknown.
+    """
+
+
+class StoreRecoveringError(StoreError):
+    """
+    The store answers again, but may still hold what others have invalidated meanwhile.
+    """
+
+
+class CommitRefusedError(OrmcacheError):
+    """
+    Nothing was committed, as the store could not be told before; try again when it is back.
     """
 
 

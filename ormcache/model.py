@@ -148,6 +148,7 @@ class Reason(enum.Enum):
     SNAPSHOT = "the transaction's snapshot may be older than the tokens"
     PARAMETERS = "a parameter has no stable identity"
     STORE = "the store did not answer"
+    RECOVERING = "the store is back; invalidations it has missed may still be on their way"
     UNDECODABLE = "the stored bytes could not be read"
     UNSTORABLE = "a value cannot be stored exactly"
     TOO_LARGE = "the result is larger than the policy allows"

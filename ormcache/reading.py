@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .effects import Effect, fetch, load, save
 from .entry import Entry, open_entry, seal_entry
-from .errors import StoreError, Undecodable, Unstorable
+from .errors import StoreError, StoreRecoveringError, Undecodable, Unstorable
 from .freshness import Snapshot, Verdict, judge
 from .model import Fetched, Outcome, Reason, Rows
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .model import Scope, TokenState
     from .protocols import Codec
 
-__all__ = ["Answer", "ReadRequest", "read", "read_uncached"]
+__all__ = ["Answer", "ReadRequest", "read", "read_uncached", "reason_of"]
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     except StoreError as exc:
         if snapshot is not None and snapshot.needs_vector:
             snapshot.lose()
-        return (yield from _from_database(snapshot, Reason.STORE, str(exc)))
+        return (yield from _from_database(snapshot, reason_of(exc), str(exc)))
 
     entry = _open(request, fetched)
     verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
@@ -119,6 +119,14 @@ def read_uncached(
         except StoreError:
             snapshot.lose()
     yield from _load(snapshot)
+
+
+def reason_of(failure: StoreError) -> Reason:
+    """
+    Return why a read is a bypass whose fetch failed.
+    """
+    recovering = isinstance(failure, StoreRecoveringError)
+    return Reason.RECOVERING if recovering else Reason.STORE
 
 
 def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:

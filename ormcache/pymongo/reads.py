@@ -28,7 +28,7 @@ from ormcache.errors import StoreError
 from ormcache.fingerprint import NoIdentityError, digest
 from ormcache.model import Outcome, Reason
 from ormcache.policy import Policy
-from ormcache.reading import Answer, ReadRequest, read
+from ormcache.reading import Answer, ReadRequest, read, reason_of
 
 from .asked import Asked
 from .attached import Attached
@@ -150,7 +150,7 @@ class Read:
             # Before the server is asked: what changes meanwhile makes the catalog stale again.
             states = (yield from fetch(None, KnownCatalog.scopes(database))).tokens
         except StoreError as exc:
-            return Reason.STORE, str(exc)
+            return reason_of(exc), str(exc)
         try:
             told = yield AskCatalog(database)
         except Exception as exc:  # noqa: BLE001 - the read itself meets the error where it is one

@@ -40,13 +40,21 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def open_store(url: str, namespace: str, *, timeout: float = 0.05, **options: Any) -> Store:
+def open_store(
+    url: str,
+    namespace: str,
+    *,
+    timeout: float = 0.05,
+    recovery_grace: float = 5.0,
+    **options: Any,
+) -> Store:
     """
     Return the store that *url* names; one across a network comes as a `GuardedStore`.
 
     Args:
         namespace: keeps applications apart that share a server
         timeout: seconds that any one operation may take
+        recovery_grace: seconds for which a store is not read from after an outage
         options: for `memory://`, `max_bytes` and `clock`
 
     Raises:
@@ -67,14 +75,17 @@ def open_store(url: str, namespace: str, *, timeout: float = 0.05, **options: An
     if not timeout > 0:
         msg = f"the store's timeout must be above 0 seconds, got {timeout!r}"
         raise ConfigurationError(msg)
+    if not 0 <= recovery_grace <= 3600:
+        msg = f"the recovery grace must be 0 to 3600 seconds, got {recovery_grace!r}"
+        raise ConfigurationError(msg)
     if scheme == "memory":
         from ormcache.stores.memory import MemoryStore
 
         return MemoryStore(**options)
-    return _redis(url, namespace, timeout)
+    return _redis(url, namespace, timeout, recovery_grace)
 
 
-def _redis(url: str, namespace: str, timeout: float) -> Store:
+def _redis(url: str, namespace: str, timeout: float, recovery_grace: float) -> Store:
     try:
         from ormcache.stores.cluster import ClusterStore
         from ormcache.stores.redis import RedisStore
@@ -84,4 +95,8 @@ def _redis(url: str, namespace: str, timeout: float) -> Store:
         msg = "this store needs the package redis: pip install 'ormcache[redis]'"
         raise ConfigurationError(msg) from exc
     kind = ClusterStore if url.partition("://")[0].lower().endswith("+cluster") else RedisStore
-    return GuardedStore(kind.from_url(url, namespace, timeout=timeout))
+    return GuardedStore(
+        kind.from_url(url, namespace, timeout=timeout),
+        recovery_grace=recovery_grace,
+        shortest_outage=2 * timeout,
+    )

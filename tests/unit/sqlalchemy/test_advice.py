@@ -12,6 +12,7 @@ from ormcache.sqlalchemy.connectionstate import ConnectionState
 MADE_WHILE_READING = {
     Reason.IN_DOUBT,
     Reason.STORE,
+    Reason.RECOVERING,
     Reason.UNDECODABLE,
     Reason.UNSTORABLE,
     Reason.TOO_LARGE,
