@@ -9,7 +9,9 @@ commands; `wire` does so for threads, `async_wire` for event loops.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Generator, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -20,6 +22,8 @@ from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
 from ormcache.stores.layout import Layout, lease_id, parse_token
 
 __all__ = ["Command", "Dialog", "Talk", "Vocabulary", "facts", "greet"]
+
+log = logging.getLogger("ormcache")
 
 _T = TypeVar("_T")
 
@@ -161,6 +165,8 @@ def greet(*, clustered: bool = False) -> Talk[bytes]:
             else "the server is a node of a cluster: its URL begins with redis+cluster://"
         )
         raise StoreError(msg)
+    if problem := _problem(told.get("maxmemory_policy", "")):
+        _warn(problem, told["run_id"])
     # The run alone is not enough: who was demoted and is promoted again is still the same run.
     reign = told["run_id"] + told.get("master_replid", "")
     return hashlib.blake2b(reign.encode(), digest_size=_GENERATION // 2).hexdigest().encode()
@@ -194,12 +200,26 @@ def _info(_: bytes) -> Talk[dict[str, str]]:
         "used_bytes": told.get("used_memory", "unknown"),
         "max_bytes": told.get("maxmemory", "unknown"),
     }
-    if policy.startswith("allkeys-"):
-        shown["problem"] = (
-            f"maxmemory-policy is {policy}, so tokens may be evicted: entries die early and a "
-            "writer's announcement can be lost; use volatile-lru or another volatile- policy"
-        )
+    if problem := _problem(policy):
+        shown["problem"] = problem
     return shown
+
+
+def _problem(policy: str) -> str | None:
+    if not policy.startswith("allkeys-"):
+        return None
+    return (
+        f"maxmemory-policy is {policy}, so tokens may be evicted: entries die early and a "
+        "writer's announcement can be lost; use volatile-lru or another volatile- policy"
+    )
+
+
+@lru_cache(64)
+def _warn(problem: str, run: str) -> None:
+    """
+    Warn of *problem*, once in each process for each run of a server.
+    """
+    log.warning("ormcache: %s (run_id %s)", problem, run[:_GENERATION])
 
 
 def _states(

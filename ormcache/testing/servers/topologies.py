@@ -156,6 +156,13 @@ class ValkeyCluster(_Fleet):
                 return next(each for each in self.servers if _port(each) == int(owner[1]))
         raise LookupError(slot)
 
+    def copies(self, replica: Server, primary: Server) -> bool:
+        """
+        Whether one is a replica of the other.
+        """
+        told = self.ask(replica, "INFO", "replication")
+        return bool(told["role"] == "slave" and told["master_port"] == _port(primary))
+
     def wait_until_whole(self) -> None:
         """
         Returns when every server alive serves, or copies, its part, and knows all the others.
