@@ -23,9 +23,11 @@ def full_server(policy):
     A server with memory for a few entries, and a client of it.
     """
     settings = {"maxmemory": "3mb", "maxmemory-policy": policy}
-    with servers.redis(settings=settings, sources=topologies.PRIVATE) as server:
-        with redis.Redis.from_url(server.url) as client:
-            yield server, client
+    with (
+        servers.redis(settings=settings, sources=topologies.PRIVATE) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        yield server, client
 
 
 @contextmanager
@@ -60,12 +62,15 @@ def apps_at(make_app, server):
 
 @pytest.mark.parametrize("policy", EVICTING)
 def test_what_is_evicted_is_never_stale(policy, make_app):
-    with full_server(policy) as (server, client), load(apps_at(make_app, server)) as work:
-        with pressure(client):
-            work.until(lambda: client.info()["evicted_keys"] > 200, "evictions")
-            work.more_hits(100)
-            commits = work.commits
-            work.until(lambda: work.commits > commits + 50, "commits")
+    with (
+        full_server(policy) as (server, client),
+        load(apps_at(make_app, server)) as work,
+        pressure(client),
+    ):
+        work.until(lambda: client.info()["evicted_keys"] > 200, "evictions")
+        work.more_hits(100)
+        commits = work.commits
+        work.until(lambda: work.commits > commits + 50, "commits")
 
 
 def test_what_is_refused_is_never_stale(make_app):

@@ -5,6 +5,8 @@ The page on topologies lists the commands that a user needs; with exactly these 
 stores holds, in `tests/contracts`.
 """
 
+import re
+
 import pytest
 import redis
 
@@ -49,14 +51,14 @@ def refused(store):
     """
     The operations that the server refuses, each with a word about the rights.
     """
-    names = set()
+    said = {}
     for name, operation in OPERATIONS.items():
         try:
             operation(store)
         except StoreError as exc:
-            assert "permission" in str(exc).lower() or "can't run" in str(exc), exc
-            names.add(name)
-    return names
+            said[name] = str(exc)
+    assert [text for text in said.values() if not re.search("ermission|can't run", text)] == []
+    return set(said)
 
 
 @pytest.fixture
@@ -159,7 +161,7 @@ def test_a_server_that_a_stranger_vouches_for_is_not_believed(encrypted):
 
 def test_a_server_of_another_name_is_not_believed_unless_told_so(encrypted):
     url = encrypted.url(host="127.0.0.1")
-    with pytest.raises(StoreError, match="127.0.0.1"):
+    with pytest.raises(StoreError, match=r"127\.0\.0\.1"):
         RedisStore.from_url(url, "tls", timeout=TIMEOUT).info()
     assert RedisStore.from_url(f"{url}&ssl_check_hostname=false", "tls", timeout=TIMEOUT).info()
 

@@ -1,5 +1,5 @@
 """
-Slots that move, nodes that are frozen, primaries that are not any more: whom does the store believe?
+Slots that move, nodes that freeze, primaries that are none any more: whom is to be believed?
 """
 
 import contextlib
