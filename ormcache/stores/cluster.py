@@ -11,7 +11,7 @@ from ormcache.errors import ConfigurationError
 from ormcache.model import Fetched, Intent, Scope
 from ormcache.stores.cluster_wire import AsyncClusterWire, ClusterWire
 from ormcache.stores.layout import ClusterLayout
-from ormcache.stores.places import Cluster, read_place
+from ormcache.stores.places import Cluster, Node, read_place
 from ormcache.stores.reigns import Reigns
 from ormcache.stores.slots import SlotMap
 from ormcache.stores.spread import Spread
@@ -75,19 +75,25 @@ class ClusterStore:
 
     def clear(self) -> None:
         """
-        As `RedisStore.clear`, on one node after the other.
+        As `RedisStore.clear`, on one node after the other; twice, as a slot that moves meanwhile
+        may take keys from a node that is still to be cleared to one that has been.
         """
-        self.info()  # which nodes there are
-        for node in self._slots.primaries:
-            cursor: bytes | str = "0"
-            while True:
-                ((cursor, names),) = self._wire.run(self._say.page(node, cursor))
-                self._wire.run(self._say.remove(names))
-                if int(cursor) == 0:
-                    break
+        for _ in range(2):
+            self._slots.doubted = True
+            self.info()  # draws the map
+            for node in self._slots.primaries:
+                self._clear(node)
 
     def info(self) -> dict[str, str]:
         return _joined(self._wire.run(self._say.info(self._slots.primaries)))
+
+    def _clear(self, node: Node) -> None:
+        cursor: bytes | str = "0"
+        while True:
+            ((cursor, names),) = self._wire.run(self._say.page(node, cursor))
+            self._wire.run(self._say.remove(names))
+            if int(cursor) == 0:
+                return
 
     def close(self) -> None:
         """
@@ -133,17 +139,22 @@ class AsyncClusterStore:
         """
         As `ClusterStore.clear`.
         """
-        await self.info()
-        for node in self._wire.slots.primaries:
-            cursor: bytes | str = "0"
-            while True:
-                ((cursor, names),) = await self._wire.run(self._say.page(node, cursor))
-                await self._wire.run(self._say.remove(names))
-                if int(cursor) == 0:
-                    break
+        for _ in range(2):
+            self._wire.slots.doubted = True
+            await self.info()
+            for node in self._wire.slots.primaries:
+                await self._clear(node)
 
     async def info(self) -> dict[str, str]:
         return _joined(await self._wire.run(self._say.info(self._wire.slots.primaries)))
+
+    async def _clear(self, node: Node) -> None:
+        cursor: bytes | str = "0"
+        while True:
+            ((cursor, names),) = await self._wire.run(self._say.page(node, cursor))
+            await self._wire.run(self._say.remove(names))
+            if int(cursor) == 0:
+                return
 
     async def close(self) -> None:
         """
