@@ -44,7 +44,7 @@ class AsyncLink:
         self.address = address
         self.generation = b""
         self._reigns = reigns
-        self._greet_at = 0.0
+        self.greet_at = 0.0
         self._connection = _KINDS[address.kind](
             **address.arguments,
             protocol=2,
@@ -65,7 +65,7 @@ class AsyncLink:
         """
         Return what *dialog* returns, or raise what it or the network raised.
         """
-        if monotonic() > self._greet_at:
+        if monotonic() > self.greet_at:
             await self.greet()
         return await self._talk(dialog(self.generation))
 
@@ -76,14 +76,14 @@ class AsyncLink:
         now = monotonic()
         self.generation = await self._talk(greet(clustered=self.address.clustered))
         self._reigns.met(self.address.text, self.generation)
-        self._greet_at = now + BELIEVED
+        self.greet_at = now + BELIEVED
 
     @property
     def doubtful(self) -> bool:
         """
         Whether it is time to greet, before anything is believed.
         """
-        return monotonic() > self._greet_at
+        return monotonic() > self.greet_at
 
     async def send(self, commands: Sequence[Command]) -> None:
         """
@@ -191,11 +191,7 @@ class AsyncWire:
         """
         Keep *link*, on which nothing is under way, for the next operation of this event loop.
         """
-        idle = self.links()
-        if len(idle) < MOST_IDLE:
-            idle.append(link)
-        else:
-            link.drop()
+        _keep(link, self.links())
 
     async def close(self) -> None:
         """
@@ -216,8 +212,10 @@ class AsyncWire:
             clean = True
             return result
         finally:
-            if clean and len(idle) < MOST_IDLE:
+            if clean and not idle:
                 idle.append(link)
+            elif clean:
+                _keep(link, idle)
             else:
                 link.drop()
 
@@ -233,3 +231,16 @@ class AsyncWire:
 
     def __repr__(self) -> str:
         return f"<AsyncWire to {self.address.text}, {sum(map(len, self._idle.values()))} idle>"
+
+
+def _keep(link: AsyncLink, idle: list[AsyncLink]) -> None:
+    if idle and idle[-1].generation != link.generation:
+        if idle[-1].greet_at > link.greet_at:
+            link.drop()
+            return
+        while idle:
+            idle.pop().drop()  # leads to a server that another has taken over from
+    if len(idle) < MOST_IDLE:
+        idle.append(link)
+    else:
+        link.drop()

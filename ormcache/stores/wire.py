@@ -110,7 +110,7 @@ class Link:
         self.generation = b""
         self._reigns = reigns
         self._deadline = _Deadline(deadline)
-        self._greet_at = 0.0
+        self.greet_at = 0.0
         left = max(deadline - time.monotonic(), 0.001)
         self._connection = _KINDS[address.kind](
             **address.arguments,
@@ -132,7 +132,7 @@ class Link:
         Return what *dialog* returns, or raise what it or the network raised.
         """
         self._deadline.at = deadline
-        if deadline > self._greet_at:
+        if deadline > self.greet_at:
             self.greet(deadline)
         return self._talk(dialog(self.generation))
 
@@ -142,7 +142,7 @@ class Link:
         """
         self.generation = self._talk(greet(clustered=self.address.clustered))
         self._reigns.met(self.address.text, self.generation)
-        self._greet_at = deadline + BELIEVED
+        self.greet_at = deadline + BELIEVED
 
     def renew(self, deadline: float) -> None:
         """
@@ -155,7 +155,7 @@ class Link:
         """
         Whether it is time to greet, before anything is believed.
         """
-        return self._deadline.at > self._greet_at
+        return self._deadline.at > self.greet_at
 
     def send(self, commands: Sequence[Command]) -> None:
         """
@@ -280,6 +280,11 @@ class Wire:
         """
         Keep *link*, on which nothing is under way, for the next operation.
         """
+        if self._idle and self._idle[-1].generation != link.generation:
+            if self._idle[-1].greet_at > link.greet_at:
+                link.close()
+                return
+            self.close()  # they lead to a server that another has taken over from
         if len(self._idle) < MOST_IDLE:
             self._idle.append(link)
         else:
