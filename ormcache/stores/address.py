@@ -28,13 +28,15 @@ __all__ = [
 class Address(NamedTuple):
     """
     How to connect: the kind of socket, the arguments of the client's connection, a text for
-    people that holds no password, and whether the server is to be a node of a cluster.
+    people that holds no password, whether the server is to be a node of a cluster, and how many
+    replicas must have an invalidation before it counts as delivered.
     """
 
     kind: Literal["tcp", "tls", "unix"]
     arguments: dict[str, Any]
     text: str
     clustered: bool = False
+    replicas: int = 0
 
 
 def database_number(text: str) -> int:
@@ -61,11 +63,19 @@ def _requirement(text: str) -> str:
     return text
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        msg = f"wait_replicas of a Redis URL is a number of replicas, got {text!r}"
+        raise ConfigurationError(msg)
+    return int(text)
+
+
 OPTIONS: dict[str, Callable[[str], Any]] = {
     "client_name": str,
     "db": database_number,
     "password": str,
     "username": str,
+    "wait_replicas": _count,
 }
 TLS_OPTIONS: dict[str, Callable[[str], Any]] = {
     **OPTIONS,
@@ -100,7 +110,8 @@ def read_address(url: str) -> Address:
     tls = parts.scheme == "rediss"
     arguments |= credentials(parts) | options_of(parts, TLS_OPTIONS if tls else OPTIONS)
     text = f"{arguments['host']}:{arguments['port']}/{arguments.get('db', 0)}"
-    return Address("tls" if tls else "tcp", arguments, text)
+    replicas = arguments.pop("wait_replicas", 0)
+    return Address("tls" if tls else "tcp", arguments, text, replicas=replicas)
 
 
 def split(url: str) -> SplitResult:
@@ -129,9 +140,9 @@ def _unix(parts: SplitResult, arguments: dict[str, Any]) -> Address:
     if not path.strip("/"):
         msg = "a unix:// URL needs the path of the socket, such as unix:///run/redis/redis.sock"
         raise ConfigurationError(msg)
-    return Address(
-        "unix", {**arguments, "path": path}, f"{path}, database {arguments.get('db', 0)}"
-    )
+    replicas = arguments.pop("wait_replicas", 0)
+    text = f"{path}, database {arguments.get('db', 0)}"
+    return Address("unix", {**arguments, "path": path}, text, replicas=replicas)
 
 
 def credentials(parts: SplitResult) -> dict[str, Any]:

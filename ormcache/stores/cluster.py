@@ -10,6 +10,7 @@ from typing import Self
 from ormcache.errors import ConfigurationError
 from ormcache.model import Fetched, Intent, Scope
 from ormcache.stores.cluster_wire import AsyncClusterWire, ClusterWire
+from ormcache.stores.dialog import Vocabulary
 from ormcache.stores.layout import ClusterLayout
 from ormcache.stores.places import Cluster, Node, read_place
 from ormcache.stores.reigns import Reigns
@@ -30,7 +31,7 @@ class ClusterStore:
         self._slots = SlotMap(place, self._reigns)
         self._wire = ClusterWire(place, timeout, self._slots, self._reigns)
         self._layout = layout
-        self._say = Spread(layout)
+        self._say = Spread(layout, Vocabulary(layout, place.replicas, timeout))
 
     @classmethod
     def from_url(cls, url: str, namespace: str, *, timeout: float = 0.05) -> Self:
@@ -51,7 +52,7 @@ class ClusterStore:
         Return the same store for event loops, over connections of its own.
         """
         wire = AsyncClusterWire(self._place, self._wire.timeout, self._slots, self._reigns)
-        return AsyncClusterStore(wire, self._layout)
+        return AsyncClusterStore(wire, self._layout, self._say)
 
     def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
         """
@@ -110,10 +111,10 @@ class AsyncClusterStore:
     `ClusterStore` for event loops.
     """
 
-    def __init__(self, wire: AsyncClusterWire, layout: ClusterLayout) -> None:
+    def __init__(self, wire: AsyncClusterWire, layout: ClusterLayout, say: Spread) -> None:
         self._wire = wire
         self._layout = layout
-        self._say = Spread(layout)
+        self._say = say
 
     def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
         """

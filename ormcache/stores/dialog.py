@@ -74,10 +74,14 @@ _SETTLE = _Script("settle")
 class Vocabulary:
     """
     The dialogs of a store's operations over the keys of one namespace.
+
+    An invalidation has failed unless so many *replicas* have it within half of *timeout*.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, replicas: int = 0, timeout: float = 0.0) -> None:
         self._layout = layout
+        self._replicas = replicas
+        self._patience = max(1, int(timeout * 500))
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Dialog[Fetched]:
         """
@@ -107,14 +111,24 @@ class Vocabulary:
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
         milliseconds = max(1, int(lease_seconds * 1000))
-        return lambda _: _ANNOUNCE.run(names, new_token(), lease_id(intent), milliseconds)
+        return lambda _: self._replicated(
+            _ANNOUNCE.run(names, new_token(), lease_id(intent), milliseconds)
+        )
 
     def settle(self, intent: Intent) -> Dialog[None]:
         """
         Return the dialog of `Store.settle`.
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
-        return lambda _: _SETTLE.run(names, new_token(), lease_id(intent))
+        return lambda _: self._replicated(_SETTLE.run(names, new_token(), lease_id(intent)))
+
+    def _replicated(self, invalidation: Talk[Any]) -> Talk[None]:
+        yield from invalidation
+        if self._replicas:
+            have = yield ("WAIT", self._replicas, self._patience)
+            if have < self._replicas:
+                msg = f"{have} of {self._replicas} replicas have the invalidation in time"
+                raise StoreError(msg)
 
     def page(self, cursor: bytes | str) -> Dialog[tuple[bytes | str, list[bytes]]]:
         """

@@ -50,6 +50,7 @@ class Sentinels(NamedTuple):
     service: str
     arguments: dict[str, Any]
     tls: bool
+    replicas: int = 0
 
     @property
     def text(self) -> str:
@@ -78,6 +79,7 @@ class Cluster(NamedTuple):
     seeds: tuple[Node, ...]
     arguments: dict[str, Any]
     tls: bool
+    replicas: int = 0
 
     @property
     def text(self) -> str:
@@ -129,6 +131,7 @@ def _sentinels(parts: SplitResult, *, tls: bool) -> Sentinels:
         raise ConfigurationError(msg)
     if database:
         said["db"] = database_number(database)
+    replicas = said.pop("wait_replicas", 0)
     own = {name: said.pop(f"sentinel_{name}", None) for name in _LOGIN}
     # The servers' login and database are none of the sentinels'.
     asked = {name: value for name, value in said.items() if name not in (*_LOGIN, "db")}
@@ -137,7 +140,7 @@ def _sentinels(parts: SplitResult, *, tls: bool) -> Sentinels:
         Address("tls" if tls else "tcp", {**asked, "host": host, "port": port}, f"{host}:{port}")
         for host, port in _nodes(parts, 26379)
     )
-    return Sentinels(sentinels, unquote(service), said, tls)
+    return Sentinels(sentinels, unquote(service), said, tls, replicas)
 
 
 def _cluster(parts: SplitResult, *, tls: bool) -> Cluster:
@@ -145,7 +148,8 @@ def _cluster(parts: SplitResult, *, tls: bool) -> Cluster:
     if parts.path.strip("/") not in ("", "0") or said.pop("db", 0):
         msg = "a Redis cluster has database 0 only: leave the database out of its URL"
         raise ConfigurationError(msg)
-    return Cluster(_nodes(parts, 6379), said, tls)
+    replicas = said.pop("wait_replicas", 0)
+    return Cluster(_nodes(parts, 6379), said, tls, replicas)
 
 
 def _nodes(parts: SplitResult, usual_port: int) -> tuple[Node, ...]:

@@ -38,7 +38,7 @@ class RedisStore:
             else Wire(place, timeout, self._reigns)
         )
         self._layout = layout
-        self._say = Vocabulary(layout)
+        self._say = Vocabulary(layout, place.replicas, timeout)
 
     @classmethod
     def from_url(cls, url: str, namespace: str, *, timeout: float = 0.05) -> Self:
@@ -64,7 +64,7 @@ class RedisStore:
             if isinstance(self._place, Sentinels)
             else AsyncWire(self._place, timeout, self._reigns)
         )
-        return AsyncRedisStore(wire, self._layout)
+        return AsyncRedisStore(wire, self._layout, self._say)
 
     def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
         """
@@ -123,10 +123,10 @@ class AsyncRedisStore:
     `RedisStore` for event loops.
     """
 
-    def __init__(self, wire: AsyncWire, layout: Layout) -> None:
+    def __init__(self, wire: AsyncWire, layout: Layout, say: Vocabulary) -> None:
         self._wire = wire
         self._layout = layout
-        self._say = Vocabulary(layout)
+        self._say = say
 
     def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
         """

@@ -49,9 +49,9 @@ class Spread:
     The operations of a store, spread over the slots of a cluster.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, say: Vocabulary) -> None:
         self._layout = layout
-        self._say = Vocabulary(layout)
+        self._say = say
         # As many as there are scopes: tables, and slices of them.
         self._slot_of = lru_cache(_REMEMBERED)(lambda scope: key_slot(layout.token(scope)))
 

@@ -238,3 +238,29 @@ def test_tokens_of_a_first_reign_are_not_those_of_a_second_by_the_same_server():
         parts = [[state.token.split(b".") for state in found.tokens] for found in (before, after)]
         assert [token for token, _ in parts[0]] == [token for token, _ in parts[1]]
         assert not {reign for _, reign in parts[0]} & {reign for _, reign in parts[1]}
+
+
+@pytest.mark.parametrize("face", ["sync", "async"])
+def test_an_invalidation_may_have_to_reach_a_replica(face, carry):
+    with topologies.sentinels(count=1) as service:
+        store = RedisStore.from_url(f"{service.url}?wait_replicas=1", "replicas", timeout=2)
+        store = store if face == "sync" else carry(store)
+        replica = next(each for each in service.servers if each is not service.primary())
+        store.announce(intent(A), 60)
+        assert "|" in service.ask(replica, "GET", f"ormcache:replicas:t:{A}")
+        replica.pause()
+        try:
+            with pytest.raises(StoreError, match="0 of 1 replicas"):
+                store.announce(intent(B), 60)
+            with pytest.raises(StoreError, match="0 of 1 replicas"):
+                store.settle(intent(A))
+        finally:
+            replica.resume()
+        store.settle(intent(A))
+
+
+def test_an_invalidation_of_a_cluster_may_have_to_reach_a_replica(cluster):
+    store = ClusterStore.from_url(f"{cluster.url}?wait_replicas=1", "replicas", timeout=2)
+    with pytest.raises(StoreError, match="0 of 1 replicas"):
+        store.settle(intent(A))
+    assert len(store.fetch(None, (A, B)).tokens) == 2

@@ -50,6 +50,8 @@ def test_tls_is_for_all_of_them():
         ("redis+cluster://one:99999", "host1:port,host2:port"),
         ("redis+cluster://one:port", "host1:port,host2:port"),
         ("redis+cluster://one/1", "database 0 only"),
+        ("redis+cluster://one?wait_replicas=all", "number of replicas"),
+        ("redis://one?wait_replica=1", "did you mean 'wait_replicas'"),
         ("redis+cluster://one?db=1", "database 0 only"),
         ("redis+cluster://one?ssl_ca_certs=x", "ssl_ca_certs"),
         ("redis+cluster://one#x", "%23"),
