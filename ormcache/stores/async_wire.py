@@ -21,8 +21,9 @@ from redis.exceptions import ConnectionError as BrokenConnection
 
 from ormcache.stores.address import Address
 from ormcache.stores.dialog import Command, Dialog, Talk, greet
+from ormcache.stores.link import BELIEVED, UNNAMED
 from ormcache.stores.reigns import Reigns
-from ormcache.stores.wire import BELIEVED, MOST_IDLE, UNNAMED, failed
+from ormcache.stores.wire import MOST_IDLE, failed
 
 __all__ = ["AsyncLink", "AsyncWire"]
 

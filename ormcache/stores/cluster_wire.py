@@ -16,11 +16,12 @@ from redis.exceptions import ConnectionError as BrokenConnection, ResponseError
 from ormcache.drive import arun, run
 from ormcache.stores.async_wire import AsyncLink, AsyncWire
 from ormcache.stores.dialog import Command
+from ormcache.stores.link import Link
 from ormcache.stores.places import Cluster, Node
 from ormcache.stores.reigns import Reigns
 from ormcache.stores.rounds import Exchange, Leg, Step, Visit, conduct
 from ormcache.stores.slots import SlotMap
-from ormcache.stores.wire import Link, Wire, failed
+from ormcache.stores.wire import Wire, failed
 
 __all__ = ["AsyncClusterWire", "ClusterWire"]
 

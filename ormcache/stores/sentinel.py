@@ -21,9 +21,10 @@ from ormcache.errors import StoreError
 from ormcache.stores.address import Address
 from ormcache.stores.async_wire import AsyncWire
 from ormcache.stores.dialog import Dialog, Talk
+from ormcache.stores.link import BELIEVED, Link
 from ormcache.stores.places import Node, Sentinels
 from ormcache.stores.reigns import Reigns
-from ormcache.stores.wire import BELIEVED, Link, Wire
+from ormcache.stores.wire import Wire
 
 __all__ = ["AsyncSentinelWire", "SentinelWire"]
 
