@@ -18,7 +18,8 @@ demo-mongo: .venv/.installed ## the same flights as documents in MongoDB, throug
 
 # What SQLAlchemy has no part in is not repeated on its second version.
 WITHOUT_SQLALCHEMY = $(wildcard tests/integration/conformance_mongo tests/integration/test_*mongo* \
-  tests/integration/test_servers* tests/integration/test_store_outage.py tests/properties/*mongo* \
+  tests/integration/test_servers* tests/integration/test_store_outage.py \
+  tests/integration/test_rights.py tests/integration/test_slots.py tests/properties/*mongo* \
   tests/properties/test_rows* tests/integration/test_stored_bytes.py)
 
 test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, those that meet SQLAlchemy on 2.0 too

@@ -138,8 +138,9 @@ class Cache:
         **settings: Any,
     ) -> Self:
         """
-        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://` or
-        `memory://` (this process only).
+        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://`,
+        `redis+sentinel://`, `redis+cluster://` (docs/topologies.md) or `memory://` (this process
+        only).
 
         *namespace* keeps applications that share a server apart. *timeout* in seconds bounds every
         single operation of the store. After an outage that it has noticed, this process leaves the

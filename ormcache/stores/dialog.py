@@ -9,7 +9,9 @@ commands; `wire` does so for threads, `async_wire` for event loops.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Generator, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
@@ -20,6 +22,8 @@ from ormcache.model import Fetched, Intent, Scope, Token, TokenState, is_slice, 
 from ormcache.stores.layout import Layout, lease_id, parse_token
 
 __all__ = ["Command", "Dialog", "Talk", "Vocabulary", "facts", "greet"]
+
+log = logging.getLogger("ormcache")
 
 _T = TypeVar("_T")
 
@@ -72,10 +76,14 @@ _SETTLE = _Script("settle")
 class Vocabulary:
     """
     The dialogs of a store's operations over the keys of one namespace.
+
+    An invalidation has failed unless so many *replicas* have it within half of *timeout*.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, replicas: int = 0, timeout: float = 0.0) -> None:
         self._layout = layout
+        self._replicas = replicas
+        self._patience = max(1, int(timeout * 500))
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Dialog[Fetched]:
         """
@@ -113,7 +121,9 @@ class Vocabulary:
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
         milliseconds = max(1, int(lease_seconds * 1000))
-        return lambda _: _ANNOUNCE.run(names, new_token(), lease_id(intent), milliseconds)
+        return lambda _: self._replicated(
+            _ANNOUNCE.run(names, new_token(), lease_id(intent), milliseconds)
+        )
 
     def settle(self, intent: Intent) -> Dialog[None]:
         """
@@ -121,7 +131,17 @@ class Vocabulary:
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
         kinds = _kinds(intent.scopes)
-        return lambda _: _SETTLE.run(names, new_token(), lease_id(intent), kinds, _SLICE_KEPT)
+        return lambda _: self._replicated(
+            _SETTLE.run(names, new_token(), lease_id(intent), kinds, _SLICE_KEPT)
+        )
+
+    def _replicated(self, invalidation: Talk[Any]) -> Talk[None]:
+        yield from invalidation
+        if self._replicas:
+            have = yield ("WAIT", self._replicas, self._patience)
+            if have < self._replicas:
+                msg = f"{have} of {self._replicas} replicas have the invalidation in time"
+                raise StoreError(msg)
 
     def page(self, cursor: bytes | str) -> Dialog[tuple[bytes | str, list[bytes]]]:
         """
@@ -156,13 +176,14 @@ def _kinds(scopes: Sequence[Scope]) -> str:
     return "".join("s" if is_slice(scope) else "t" for scope in scopes)
 
 
-def greet() -> Talk[bytes]:
+def greet(*, clustered: bool = False) -> Talk[bytes]:
     """
-    Return the generation of the server's run, or raise `StoreError` where it cannot be used.
+    Return the generation of the server's reign, or raise `StoreError` where it cannot be used.
 
     A server that restarts, or a replica that takes over, may come back with tokens as they were
-    some time ago, together with the entries that matched them; but no connection survives that, so
-    what is read over this one belongs to this run alone.
+    some time ago, together with the entries that matched them. So each reign has tokens of its own:
+    a reign is a run of a server, and ends when another is promoted in its place. What the server
+    had acknowledged and then lost makes no old entry valid: the entry belongs to the reign before.
     """
     told = yield from facts()
     if not told.get("run_id"):
@@ -171,10 +192,18 @@ def greet() -> Talk[bytes]:
     if told.get("role", "master") != "master":
         msg = "the server is a replica, which lags behind; name the primary in the URL"
         raise StoreError(msg)
-    if told.get("cluster_enabled", "0") != "0":
-        msg = "the server is part of a Redis cluster, which ormcache does not support yet"
+    if (told.get("cluster_enabled", "0") != "0") != clustered:
+        msg = (
+            "the server is no node of a cluster: its URL begins with redis://"
+            if clustered
+            else "the server is a node of a cluster: its URL begins with redis+cluster://"
+        )
         raise StoreError(msg)
-    return told["run_id"].encode()[:_GENERATION]
+    if problem := _problem(told.get("maxmemory_policy", "")):
+        _warn(problem, told["run_id"])
+    # The run alone is not enough: who was demoted and is promoted again is still the same run.
+    reign = told["run_id"] + told.get("master_replid", "")
+    return hashlib.blake2b(reign.encode(), digest_size=_GENERATION // 2).hexdigest().encode()
 
 
 def facts() -> Talk[dict[str, str]]:
@@ -205,12 +234,26 @@ def _info(_: bytes) -> Talk[dict[str, str]]:
         "used_bytes": told.get("used_memory", "unknown"),
         "max_bytes": told.get("maxmemory", "unknown"),
     }
-    if policy.startswith("allkeys-"):
-        shown["problem"] = (
-            f"maxmemory-policy is {policy}, so tokens may be evicted: entries die early and a "
-            "writer's announcement can be lost; use volatile-lru or another volatile- policy"
-        )
+    if problem := _problem(policy):
+        shown["problem"] = problem
     return shown
+
+
+def _problem(policy: str) -> str | None:
+    if not policy.startswith("allkeys-"):
+        return None
+    return (
+        f"maxmemory-policy is {policy}, so tokens may be evicted: entries die early and a "
+        "writer's announcement can be lost; use volatile-lru or another volatile- policy"
+    )
+
+
+@lru_cache(64)
+def _warn(problem: str, run: str) -> None:
+    """
+    Warn of *problem*, once in each process for each run of a server.
+    """
+    log.warning("ormcache: %s (run_id %s)", problem, run[:_GENERATION])
 
 
 def _states(
@@ -239,7 +282,7 @@ def _state(generation: bytes, raw: object) -> TokenState | None:
     held = parse_token(raw)
     if held is None:
         return None
-    # The server's run is part of the token: see `greet`.
+    # The server's reign is part of the token: see `greet`.
     return TokenState(Token(b"%b.%b" % (held.token, generation)), held.leased)
 
 

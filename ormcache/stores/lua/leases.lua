@@ -19,8 +19,12 @@ end
 -- Return the token (nil: nothing of ours is there), the text of the leases that still run, and
 -- whether others have run out. The lease `own`, if given, is left out of both.
 local function read(key, own)
-  -- A key of another type raises; it counts as missing, and SET replaces it.
+  -- A key of another type counts as missing, and SET replaces it. Any other refusal must not: what
+  -- this user may not read may hold the leases of others.
   local raw = redis.pcall('GET', key)
+  if type(raw) == 'table' and raw.err and not string.find(raw.err, 'WRONGTYPE', 1, true) then
+    error(raw.err)
+  end
   if type(raw) ~= 'string' then
     return nil, '', false
   end
