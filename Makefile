@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-drivers check clean
+.PHONY: help demo test test-drivers torture check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,11 @@ WAYS = tests/integration/conformance tests/integration/test_ways.py \
 test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every driver that is installed, on both versions
 	.venv/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
 	.venv-sa20/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
+
+# For example: make torture SECONDS=3600 TORTURE="--json"
+SECONDS ?= 600
+torture: .venv/.installed ## ten minutes: everything around the cache breaks, and every read is checked
+	.venv/bin/python -m ormcache.testing.torture --seconds $(SECONDS) $(TORTURE)
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check

@@ -12,7 +12,7 @@ recorded, and checked afterwards: see `ormcache.testing.history`.
     harm, proxy   how it is done
     registers     what is read and written
     application   what all applications do; sql and mongo say how, tables in which tables
-    job, worker   one process; fatal kills it within a commit
+    job, worker   one process; unlucky makes it stall or die between two steps
     crew          the processes of one act
     run           all acts, one after the other, and their histories checked
     report        the table

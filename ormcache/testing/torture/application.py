@@ -20,6 +20,10 @@ _ROLL_BACK = 0.12
 _DISCARD = 0.12
 _READ_BACK = 0.3
 _LONGEST_PAUSE = 0.01
+_READS_PER_WRITE = 100
+"""On an idle machine and on a busy one, so that enough of the reads are hits."""
+_LONGEST_REST = 1.0
+_TICK = 0.005
 
 
 class OwnWriteUnseen(AssertionError):
@@ -89,6 +93,8 @@ class Application(ABC):
         """
         flags = self.watch.flags
         self.journal.read(register, (min(values), max(values)), began, now(), flags)
+        if self.job.role == "reader":
+            self.job.reads[self.job.slot] += 1
 
     def own(self, expected: int, found: list[int]) -> None:
         """
@@ -125,6 +131,15 @@ class Application(ABC):
         """
         registers, slot = self.job.registers, self.job.slot
         return self.chance.choice([r for r in registers.notes if registers.owner(r) == slot])
+
+    def keep_pace(self) -> None:
+        """
+        Wait until some reads have been done since the last write, or for a second.
+        """
+        until = sum(self.job.reads) + self.chance.uniform(0, 2 * _READS_PER_WRITE)
+        end = time.monotonic() + _LONGEST_REST
+        while sum(self.job.reads) < until and time.monotonic() < end and not self.job.stopped():
+            time.sleep(_TICK)
 
     def pause(self) -> None:
         """

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from ormcache import Cache, CommitEvent, Outcome, Policy, ReadEvent, ShadowDifference
 from ormcache.protocols import Store
 from ormcache.testing.history.journal import BYPASSED, HIT, Journal
-from ormcache.testing.torture.fatal import FatalStore
 from ormcache.testing.torture.registers import Registers
+from ormcache.testing.torture.unlucky import UnluckyStore
 
 __all__ = ["KILLING", "STOP", "Job", "Role", "Watch", "open_cache"]
 
@@ -45,6 +45,8 @@ class Job:
     seed: int
     control: Any
     """Shared memory: see `STOP`."""
+    reads: Any
+    """Shared memory: how many reads each reader of the database has done."""
     ready: Any
     """A semaphore, released when the process has begun."""
     timeout: float
@@ -120,7 +122,7 @@ class Watch:
 
 def open_cache(job: Job, watch: Watch) -> Cache:
     """
-    Return a cache as an application has it, on a store whose writers may die at each step.
+    Return a cache as an application has it, in a process that may stall or die at each step.
     """
     cache = Cache.from_url(
         job.store_url,
@@ -134,6 +136,6 @@ def open_cache(job: Job, watch: Watch) -> Cache:
     )
     if job.spoil is not None:
         cache.store = job.spoil(cache.store)
-    if job.role == "writer":
-        cache.store = FatalStore(cache.store, job.chance(), job.killing)
+    dying = job.killing if job.role == "writer" else lambda: False
+    cache.store = UnluckyStore(cache.store, job.chance(), dying)
     return cache

@@ -196,16 +196,23 @@ class _Performance:
         jobs = []
         for name, url in self._place.databases.items():
             self._note_first_values(folder / name)
+            reads = self._context.Array("q", self._options.readers, lock=False)
             slots: list[tuple[Role, int]] = [("writer", i) for i in range(self._options.writers)]
             slots += [("reader", i) for i in range(self._options.readers)]
             for role, slot in slots:
                 alone = role == "writer" and slot == 0
                 way = proxies[-1 if alone else 0].url if proxies else self._place.store_url
-                jobs.append(self._job(role, slot, (name, url), way, folder))
+                jobs.append(self._job(role, slot, (name, url), way, folder / name, reads))
         return jobs
 
     def _job(
-        self, role: Role, slot: int, database: tuple[str, str], store_url: str, folder: Path
+        self,
+        role: Role,
+        slot: int,
+        database: tuple[str, str],
+        store_url: str,
+        folder: Path,
+        reads: Any,
     ) -> Job:
         return Job(
             role=role,
@@ -216,7 +223,8 @@ class _Performance:
             slot=slot,
             incarnation=1,
             registers=self._registers,
-            folder=folder / database[0],
+            folder=folder,
+            reads=reads,
             seed=self._options.seed,
             control=self._control,
             ready=self._ready,
@@ -245,7 +253,13 @@ class _Performance:
             # The setup is no commit of the applications.
             tallies[self._faults[0].name].commits -= 1
             self._result.rows += [Row(name, f, tallies[f.name]) for f in self._faults]
-            findings = [finding for tally in tallies.values() for finding in tally.findings]
+            # What is owed is no surprise, and would hide what is wrong.
+            findings = [
+                finding
+                for tally in tallies.values()
+                for finding in tally.findings
+                if finding.wrong != "owed"
+            ]
             self._result.stories += [
                 tell(finding, journals, past, harm.happenings) for finding in findings[:_TOLD]
             ]

@@ -8,7 +8,6 @@ import faulthandler
 import logging
 import os
 import signal
-import time
 
 from ormcache.testing.history.journal import Journal
 from ormcache.testing.torture.application import Application
@@ -18,8 +17,6 @@ from ormcache.testing.torture.sql import SqlApplication
 
 __all__ = ["is_mongo", "work"]
 
-_PACE = 0.12
-"""Mean seconds between two writes of one writer."""
 _READERS_NICE = 5
 
 
@@ -43,7 +40,7 @@ def work(job: Job) -> None:
             if job.role == "reader":
                 application.read()
             else:
-                time.sleep(application.chance.uniform(0, 2 * _PACE))
+                application.keep_pace()
                 application.write()
         application.close()
 
