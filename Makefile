@@ -31,10 +31,10 @@ test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every d
 	.venv/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
 	.venv-sa20/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
 
-# For example: make torture SECONDS=3600 TORTURE="--json"
-SECONDS ?= 600
+# For example: make torture TORTURE="--seconds 3600 --json"
+TORTURE ?= --seconds 600
 torture: .venv/.installed ## ten minutes: everything around the cache breaks, and every read is checked
-	.venv/bin/python -m ormcache.testing.torture --seconds $(SECONDS) $(TORTURE)
+	.venv/bin/python -m ormcache.testing.torture $(TORTURE)
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check

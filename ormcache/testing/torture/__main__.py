@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigurationError, ServerUnavailable) as error:
         _say(str(error))
         return 2
+    except ModuleNotFoundError as error:
+        _say(f"{error}: what talks to the databases and to the store must be installed")
+        return 2
     for story in result.stories:
         _say(story)
     print(as_json(result) if given.json else as_table(result))  # noqa: T201 - what was asked for

@@ -17,7 +17,6 @@ from typing import Any, get_args
 from ormcache import Cache
 from ormcache.protocols import Store
 from ormcache.testing.history import Journal, Past, Phase, Tally, check, now, tell
-from ormcache.testing.torture import mongo, sql
 from ormcache.testing.torture.crew import Crew
 from ormcache.testing.torture.faults import Act, Fault
 from ormcache.testing.torture.harm import Harm
@@ -25,7 +24,7 @@ from ormcache.testing.torture.job import STOP, Job, Role
 from ormcache.testing.torture.proxy import Proxy
 from ormcache.testing.torture.registers import Registers
 from ormcache.testing.torture.stack import Stack, stack
-from ormcache.testing.torture.worker import is_mongo
+from ormcache.testing.torture.worker import workload
 
 __all__ = ["Options", "Result", "Row", "torture"]
 
@@ -36,11 +35,11 @@ _GRACE = 3.0
 _TOLD = 3
 """How many wrong reads of one database in one act are told in full."""
 _PRELOADED = [
-    "ormcache.testing.torture.worker",
+    *(f"ormcache.testing.torture.{name}" for name in ("worker", "sql", "mongo")),
     *("ormcache.codecs.bson", "ormcache.codecs.rows", "ormcache.stores.redis"),
     *("psycopg", "pymysql", "sqlglot"),
 ]
-"""What the processes would else import one by one, some of it at their first read."""
+"""What each process would else import, if installed; some of it at its first read."""
 
 
 @dataclass(frozen=True)
@@ -279,11 +278,11 @@ def _registers(acts: int, writers: int) -> list[Registers]:
 def _tables(place: Stack, registers: list[Registers]) -> Iterator[None]:
     try:
         for url in place.databases.values():
-            (mongo if is_mongo(url) else sql).prepare(url, registers)
+            workload(url).prepare(url, registers)
         yield
     finally:
         for url in place.databases.values():
-            (mongo if is_mongo(url) else sql).remove(url)
+            workload(url).remove(url)
         cache = Cache.from_url(place.store_url, namespace=place.namespace, timeout=5.0)
         cache.clear()
         cache.close()

@@ -13,12 +13,17 @@ from uuid import uuid4
 from ormcache.errors import ConfigurationError
 from ormcache.testing import servers
 from ormcache.testing.torture.faults import FAULTS, Fault
-from ormcache.testing.torture.sql import url_of
 from ormcache.testing.torture.worker import is_mongo
 
 __all__ = ["Stack", "stack"]
 
 _SOURCES: tuple[servers.Source, ...] = ("environment", "wheel", "docker", "binary", "apt")
+_NAMES = {
+    "postgresql": "PostgreSQL",
+    "postgres": "PostgreSQL",
+    "mysql": "MySQL",
+    "mariadb": "MariaDB",
+}
 _ABANDONED = {"transactionLifetimeLimitSeconds": "3"}
 """MongoDB does not notice that a client was killed: its transaction goes on until this is over."""
 
@@ -108,11 +113,11 @@ def _own_databases(stack: ExitStack, describe: Callable[[str], object]) -> dict[
 def _named(databases: Sequence[str]) -> dict[str, str]:
     named: dict[str, str] = {}
     for url in databases:
-        name = "mongodb" if is_mongo(url) else url_of(url).get_backend_name()
-        if name == "sqlite":
+        name = "MongoDB" if is_mongo(url) else _NAMES.get(url.partition(":")[0].partition("+")[0])
+        if name is None:
             raise ConfigurationError(
-                "--database: SQLite has one isolation level, and locks whole files; give a "
-                "PostgreSQL, MySQL, MariaDB or MongoDB"
+                "--database takes the URL of a PostgreSQL, MySQL, MariaDB or MongoDB, such as "
+                "postgresql://user:password@host/database"
             )
         count = sum(known.partition(" ")[0] == name for known in named)
         named[f"{name} {count + 1}" if count else name] = url
