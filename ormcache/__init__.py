@@ -28,7 +28,14 @@ The map of the package:
 from __future__ import annotations
 
 from .cache import Cache
-from .errors import ConfigurationError, OrmcacheError, StoreError, Undecodable, Unstorable
+from .errors import (
+    CommitRefusedError,
+    ConfigurationError,
+    OrmcacheError,
+    StoreError,
+    Undecodable,
+    Unstorable,
+)
 from .events import CommitEvent, ReadEvent, ShadowDifference
 from .explanation import Explanation
 from .model import Outcome, Reason
@@ -38,6 +45,7 @@ from .recording import Recording
 __all__ = [
     "Cache",
     "CommitEvent",
+    "CommitRefusedError",
     "ConfigurationError",
     "Explanation",
     "OrmcacheError",

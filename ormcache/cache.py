@@ -391,11 +391,16 @@ class Cache:
         *,
         refused: Callable[[BaseException], bool],
         store: Store,
+        may_refuse: bool = True,
     ) -> None:
         """
         Let *database* make changes to *scopes* permanent, as the protocol wants it.
 
         *refused*: whether what *database* raised proves that nothing became permanent, or will.
+
+        Raises:
+            CommitRefusedError: The store cannot be told, and the cache's setting is to refuse then,
+                unless *may_refuse* is false: it was promised that this can be committed.
         """
         if not scopes:
             database()
@@ -404,7 +409,8 @@ class Cache:
         committed = False
         delivered = False
         try:
-            delivered = run(commit(scopes, refused, refuse=self.refuses), perform).delivered
+            path = commit(scopes, refused, refuse=self.refuses and may_refuse)
+            delivered = run(path, perform).delivered
             committed = True
         finally:
             self.heard_commit(

@@ -113,6 +113,8 @@ class Attached:
         scopes: frozenset[Scope],
         connection: PoolProxiedConnection,
         database: Callable[[], object],
+        *,
+        may_refuse: bool = True,
     ) -> None:
         """
         Let *database* make what was changed on *connection* permanent.
@@ -123,7 +125,9 @@ class Attached:
             # A connection that broke, or a task that was cancelled, has not heard the answer.
             return isinstance(exc, error) and not self.dialect.is_disconnect(exc, connection, None)
 
-        self.cache.commit(scopes, database, refused=refused, store=self.store)
+        self.cache.commit(
+            scopes, database, refused=refused, store=self.store, may_refuse=may_refuse
+        )
 
     # -- connections -------------------------------------------------------------------------
 

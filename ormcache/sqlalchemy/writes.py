@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
+from ormcache.errors import CommitRefusedError
 from ormcache.reading import read_uncached
 
 from .facts import Kind
@@ -37,6 +38,7 @@ _BOUNDARIES = (
     "do_commit",
     "do_rollback",
     "do_begin_twophase",
+    "do_prepare_twophase",
     "do_savepoint",
     "do_rollback_to_savepoint",
     "do_release_savepoint",
@@ -225,10 +227,16 @@ class DialectHooks:
         scopes: frozenset[Scope],
         original: Callable[[], Any],
     ) -> None:
+        sent = True
         try:
             self._attached.commit(scopes, connection, original)
+        except CommitRefusedError:
+            # What was changed before is still to be committed, or rolled back.
+            sent = False
+            raise
         finally:
-            state.committed()
+            if sent:
+                state.committed()
 
     def _everything(self, state: ConnectionState) -> frozenset[Scope]:
         schema = state.schema or self._attached.main
@@ -246,6 +254,7 @@ class DialectHooks:
                 dbapi_connection,
                 state.touched.all(),
                 lambda: original(dbapi_connection),
+                lambda: self._dialect.do_rollback(dbapi_connection),
             )
 
         return do_commit
@@ -256,13 +265,23 @@ class DialectHooks:
         connection: PoolProxiedConnection,
         scopes: frozenset[Scope],
         original: Callable[[], None],
+        undo: Callable[[], None],
+        *,
+        may_refuse: bool = True,
     ) -> None:
         state.committing = True
+        ended = state.committed
         try:
-            self._attached.commit(scopes, connection, original)
+            self._attached.commit(scopes, connection, original, may_refuse=may_refuse)
+        except CommitRefusedError:
+            # As after a commit that the database refuses: no lock is held any more, and nothing is
+            # left that could be committed with what comes next.
+            ended = state.rolled_back
+            undo()
+            raise
         finally:
             state.committing = False
-            state.committed()
+            ended()
 
     def _rollback(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_rollback(dbapi_connection: PoolProxiedConnection) -> None:
@@ -276,6 +295,8 @@ class DialectHooks:
                     dbapi_connection,
                     state.touched.all(),
                     lambda: original(dbapi_connection),
+                    lambda: None,
+                    may_refuse=False,
                 )
             try:
                 return original(dbapi_connection)
@@ -331,6 +352,18 @@ class DialectHooks:
 
         return do_begin_twophase
 
+    def _prepare_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_prepare_twophase(connection: Connection, xid: Any) -> None:
+            state = self._attached.state_of(connection.connection)
+            if state is None or state.committing or not self._attached.cache.refuses:
+                return original(connection, xid)
+            # The last moment at which to refuse; the commit announces again.
+            return self._attached.commit(
+                state.touched.all(), connection.connection, lambda: original(connection, xid)
+            )
+
+        return do_prepare_twophase
+
     def _commit_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_commit_twophase(
             connection: Connection,
@@ -348,7 +381,15 @@ class DialectHooks:
             # knows what it changed.
             ours = state.xid is not None and state.xid == xid
             scopes = state.touched.all() if ours else self._everything(state)
-            return self._end_with_commit(state, connection.connection, scopes, send)
+            return self._end_with_commit(
+                state,
+                connection.connection,
+                scopes,
+                send,
+                lambda: self._dialect.do_rollback_twophase(connection, xid, is_prepared=False),
+                # Whoever has prepared was promised that it can be committed.
+                may_refuse=not is_prepared,
+            )
 
         return do_commit_twophase
 
