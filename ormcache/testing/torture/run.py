@@ -24,7 +24,7 @@ from ormcache.testing.torture.job import STOP, Job, Role
 from ormcache.testing.torture.proxy import Proxy
 from ormcache.testing.torture.registers import Registers
 from ormcache.testing.torture.stack import Stack, stack
-from ormcache.testing.torture.worker import workload
+from ormcache.testing.torture.worker import is_mongo, workload
 
 __all__ = ["Options", "Result", "Row", "torture"]
 
@@ -71,6 +71,8 @@ class Row:
     database: str
     fault: Fault
     tally: Tally
+    refuses: bool
+    """Whether commits were refused that the store could not be told of."""
 
     @property
     def wrong(self) -> bool:
@@ -78,8 +80,10 @@ class Row:
         Whether a promise was broken.
         """
         found = self.tally
-        backwards = 0 if self.fault.may_go_back else found.backwards
-        return bool(found.stale + found.uncommitted + found.torn + found.errors + backwards)
+        wrong = found.stale + found.uncommitted + found.torn + found.errors
+        wrong += 0 if self.fault.may_go_back else found.backwards
+        # Under `proceed` a writer that is cut off alone may leave reads to the others that are old.
+        return bool(wrong + (found.owed if self.refuses else 0))
 
 
 @dataclass
@@ -245,13 +249,15 @@ class _Performance:
     # -- afterwards --------------------------------------------------------------------------
 
     def _check(self, folder: Path, harm: Harm) -> None:
-        for name in self._place.databases:
+        for name, url in self._place.databases.items():
+            # PyMongo tells a listener of a command, which cannot stop it.
+            refuses = self._act == "refusing" and not is_mongo(url)
             journals = sorted((folder / name).glob("*.journal"))
             past = Past(journals, harm.outages)
             tallies = check(journals, past, self._phases)
             # The setup is no commit of the applications.
             tallies[self._faults[0].name].commits -= 1
-            self._result.rows += [Row(name, f, tallies[f.name]) for f in self._faults]
+            self._result.rows += [Row(name, f, tallies[f.name], refuses) for f in self._faults]
             # What is owed is no surprise, and would hide what is wrong.
             findings = [
                 finding
