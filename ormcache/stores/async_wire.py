@@ -160,6 +160,8 @@ class AsyncWire:
             if not link.generation:
                 await link.open()
                 self.met(self.address.text, link.generation)
+                while idle and idle[-1].generation != link.generation:
+                    idle.pop().drop()  # leads to a server that another has taken over from
             result = await link.talk(dialog)
             clean = True
             return result

@@ -228,6 +228,8 @@ class Wire:
                 self.close()
         link = Link(self.address, deadline)
         self.met(self.address.text, link.generation)
+        if self._idle and self._idle[-1].generation != link.generation:
+            self.close()  # they lead to a server that another has taken over from
         return self._use(link, dialog)
 
     def _use(self, link: Link, dialog: Dialog[_T]) -> _T:

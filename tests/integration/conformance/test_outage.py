@@ -19,7 +19,9 @@ from tests.shop import Product
 
 SHORT = 0.3
 """Seconds an operation of the store may take where the store is frozen."""
-GRACE = {"stop": 0.0, "freeze": 4.0}
+LEASE = 1.0
+"""Seconds. What was announced before the store died is in doubt for as long when it is back."""
+GRACE = {"stop": 0.0, "freeze": 3.0}
 """
 Seconds. A restart alone makes every entry old, so nothing is waited for. What a process owes is
 delivered within about one, however busy this machine is.
@@ -66,7 +68,13 @@ def start(make_app: MakeApp, store: servers.Server, outage: Outage) -> Callable[
     """
     Starts an application.
     """
-    return partial(make_app, store_url=store.url, timeout=SHORT, recovery_grace=outage.grace)
+    return partial(
+        make_app,
+        store_url=store.url,
+        timeout=SHORT,
+        recovery_grace=outage.grace,
+        lease_seconds=LEASE,
+    )
 
 
 @pytest.fixture
