@@ -22,7 +22,7 @@ _READ_BACK = 0.3
 _LONGEST_PAUSE = 0.01
 _READS_PER_WRITE = 100
 """On an idle machine and on a busy one, so that enough of the reads are hits."""
-_LONGEST_REST = 1.0
+_LONGEST_REST = 0.5
 _TICK = 0.005
 
 

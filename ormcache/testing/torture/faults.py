@@ -20,7 +20,7 @@ How the applications reach the store, and what they do when they cannot: in the 
 proxy; in the last, with `on_outage="refuse"`.
 """
 
-_CYCLE = 8.0
+_CYCLE = 6.0
 _LONGEST_OUTAGE = 2.0
 
 
@@ -164,5 +164,6 @@ def _cycles(chance: random.Random, seconds: float) -> Iterator[tuple[float, floa
     for _ in range(number):
         cycle = seconds / number
         before = cycle * chance.uniform(0.1, 0.2)
-        during = min(_LONGEST_OUTAGE, cycle * chance.uniform(0.1, 0.25))
+        # The shorter ones are the more dangerous: others come back at once, and debts are fresh.
+        during = min(_LONGEST_OUTAGE, cycle * 0.3) * chance.uniform(0.1, 1.0)
         yield before, during, cycle - before - during

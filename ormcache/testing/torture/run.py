@@ -24,7 +24,7 @@ from ormcache.testing.torture.job import STOP, Job, Role
 from ormcache.testing.torture.proxy import Proxy
 from ormcache.testing.torture.registers import Registers
 from ormcache.testing.torture.stack import Stack, stack
-from ormcache.testing.torture.worker import is_mongo, workload
+from ormcache.testing.torture.worker import workload
 
 __all__ = ["Options", "Result", "Row", "torture"]
 
@@ -71,8 +71,6 @@ class Row:
     database: str
     fault: Fault
     tally: Tally
-    refuses: bool
-    """Whether commits were refused that the store could not be told of."""
 
     @property
     def wrong(self) -> bool:
@@ -83,7 +81,7 @@ class Row:
         wrong = found.stale + found.uncommitted + found.torn + found.errors
         wrong += 0 if self.fault.may_go_back else found.backwards
         # Under `proceed` a writer that is cut off alone may leave reads to the others that are old.
-        return bool(wrong + (found.owed if self.refuses else 0))
+        return bool(wrong + (found.owed if self.fault.act == "refusing" else 0))
 
 
 @dataclass
@@ -153,6 +151,7 @@ class _Performance:
         self._options = options
         self._registers = registers
         self._act = act
+        self._databases = place.of(act)
         self._faults = faults
         self._result = result
         self._chance = random.Random(f"{options.seed} {act}")  # noqa: S311 - chance, no secret
@@ -197,7 +196,7 @@ class _Performance:
 
     def _jobs(self, folder: Path, proxies: tuple[Proxy, ...]) -> list[Job]:
         jobs = []
-        for name, url in self._place.databases.items():
+        for name, url in self._databases.items():
             self._note_first_values(folder / name)
             reads = self._context.Array("q", self._options.readers, lock=False)
             slots: list[tuple[Role, int]] = [("writer", i) for i in range(self._options.writers)]
@@ -249,15 +248,13 @@ class _Performance:
     # -- afterwards --------------------------------------------------------------------------
 
     def _check(self, folder: Path, harm: Harm) -> None:
-        for name, url in self._place.databases.items():
-            # PyMongo tells a listener of a command, which cannot stop it.
-            refuses = self._act == "refusing" and not is_mongo(url)
+        for name in self._databases:
             journals = sorted((folder / name).glob("*.journal"))
             past = Past(journals, harm.outages)
             tallies = check(journals, past, self._phases)
             # The setup is no commit of the applications.
             tallies[self._faults[0].name].commits -= 1
-            self._result.rows += [Row(name, f, tallies[f.name], refuses) for f in self._faults]
+            self._result.rows += [Row(name, f, tallies[f.name]) for f in self._faults]
             # What is owed is no surprise, and would hide what is wrong.
             findings = [
                 finding
