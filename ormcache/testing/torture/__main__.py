@@ -19,7 +19,8 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """
-    Return 0 where every promise was kept, 1 where one was broken, 2 where there was no torture.
+    Return 0 where every promise was kept, 1 where one was broken, 2 where there was no torture,
+    130 where it was interrupted.
     """
     given = _parser().parse_args(arguments)
     seed = given.seed if given.seed is not None else random.SystemRandom().getrandbits(32)
@@ -38,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ConfigurationError, ServerUnavailable) as error:
         _say(str(error))
         return 2
+    except KeyboardInterrupt:
+        _say("interrupted; everything that was started or made is gone again")
+        return 130
     except ModuleNotFoundError as error:
         _say(f"{error}: what talks to the databases and to the store must be installed")
         return 2

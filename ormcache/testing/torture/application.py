@@ -20,7 +20,7 @@ _ROLL_BACK = 0.12
 _DISCARD = 0.12
 _READ_BACK = 0.3
 _LONGEST_PAUSE = 0.01
-_READS_PER_WRITE = 100
+_READS_PER_WRITE = 200
 """On an idle machine and on a busy one, so that enough of the reads are hits."""
 _LONGEST_REST = 0.5
 _TICK = 0.005

@@ -165,5 +165,5 @@ def _cycles(chance: random.Random, seconds: float) -> Iterator[tuple[float, floa
         cycle = seconds / number
         before = cycle * chance.uniform(0.1, 0.2)
         # The shorter ones are the more dangerous: others come back at once, and debts are fresh.
-        during = min(_LONGEST_OUTAGE, cycle * 0.3) * chance.uniform(0.1, 1.0)
+        during = min(_LONGEST_OUTAGE, cycle * 0.3) * chance.uniform(0.3, 1.0)
         yield before, during, cycle - before - during

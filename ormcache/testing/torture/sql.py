@@ -48,7 +48,7 @@ _OUTSIDE = 0.35
 """How many writes are an AUTOCOMMIT statement."""
 _WITH_OBJECTS = 0.15
 """How many of a reader's transactions are sessions."""
-_MOST_READS = 8
+_MOST_READS = 12
 
 _DRIVERS = {
     "postgresql": "postgresql+psycopg",
