@@ -72,6 +72,7 @@ class Audience:
         tables: tuple[str, ...],
         store_seconds: float,
         database_seconds: float,
+        waited_seconds: float = 0.0,
     ) -> None:
         """
         Tell how a read ended.
@@ -86,6 +87,7 @@ class Audience:
             database_seconds=database_seconds,
             rows=len(answer.rows.rows) if answer.rows is not None else 0,
             stored=answer.stored,
+            waited_seconds=waited_seconds,
         )
         for observer in self._listening():
             _safely(observer.on_read, event)

@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
+from .counts import Counts
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
-from .model import Outcome, Reason
+from .flights import Flights
 from .policy import Policy
 from .rulebook import Rulebook
+from .waiting.loops import LoopWaiting
+from .waiting.threads import ThreadWaiting
 from .writing import commit
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Awaitable, Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from .explanation import Explanation
-    from .model import Scope
+    from .model import Outcome, Reason, Scope
     from .policy import Policies
-    from .protocols import AsyncStore, Codec, Observer, Store
+    from .protocols import AsyncStore, Codec, Observer, Store, Waiting
     from .recording import Recording
 
 __all__ = ["Cache", "Mode", "OnOutage"]
@@ -100,11 +103,13 @@ class Cache:
         self._codec = codec
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
+        self.flights = Flights()
+        self.waiting = ThreadWaiting(self.flights)
+        self.async_waiting = LoopWaiting(self.flights)
         self.audience = Audience(observers)
-        self.counts: Counter[Outcome] = Counter()
-        """Reads by outcome since this object was made, in this process."""
-        self.reasons: Counter[Reason] = Counter()
-        """The same by reason: of bypasses, and of misses that left nothing behind."""
+        self._counts = Counts()
+        self.count = self._counts.add
+        """Count a read by its outcome and reason."""
         self.mode = mode
         self._rules = Rulebook(default, policy_file)
         self._vary: dict[str, Callable[[], object]] = {}
@@ -378,11 +383,14 @@ class Cache:
             await closing()
         self.close()
 
-    def performer(self, database: Callable[[], object], store: Store) -> Performer:
+    def performer(
+        self, database: Callable[[], object], store: Store, waiting: Waiting | None = None
+    ) -> Performer:
         """
-        Return what carries out the effects of one read or write.
+        Return what carries out the effects of one read or write; a read that may collapse with
+        others needs *waiting*.
         """
-        return Performer(store, self.lease_seconds, database)
+        return Performer(store, self.lease_seconds, database, waiting)
 
     def commit(
         self,
@@ -460,6 +468,20 @@ class Cache:
             )
 
     # -- observing ---------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """
+        Reads by outcome since this object was made, in this process.
+        """
+        return self._counts.outcomes()
+
+    @property
+    def reasons(self) -> Counter[Reason]:
+        """
+        The same by reason: of bypasses, and of misses that left nothing behind.
+        """
+        return self._counts.reasons()
 
     @property
     def observers(self) -> tuple[Observer, ...]:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["STATEMENT_OPTION", "Explanation", "origins_of", "where_set"]
 
 STATEMENT_OPTION = "the statement's own option"
-_SHOWN = ("ttl", "max_rows", "max_bytes", "depends_on", "vary")
+_SHOWN = (
+    *("ttl", "max_rows", "max_bytes", "depends_on", "vary"),
+    *("collapse", "across_processes"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,8 @@ class Outcome(enum.Enum):
     """No entry was there."""
     STALE = "stale"
     """An entry was there, under tokens that are not current any more."""
+    COLLAPSED = "collapsed"
+    """Another read was loading the entry, and this one waited for it."""
     BYPASS = "bypass"
     """The cache was not asked, or not believed; the event's reason says why."""
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Origin", "Policies", "Policy", "is_pattern"]
 
-_SETTINGS = ("ttl", "depends_on", "vary", "max_rows", "max_bytes", "enabled")
+_SETTINGS = (
+    *("ttl", "depends_on", "vary", "max_rows", "max_bytes"),
+    *("collapse", "across_processes", "enabled"),
+)
 
 
 class Policy:
@@ -36,6 +39,10 @@ class Policy:
             (`"app.tenant_id"`, `"role"`, `"search_path"`) or a value registered by `Cache.vary`.
         max_rows: Results with more rows are not stored.
         max_bytes: Results larger than this, in bytes as stored, are not stored.
+        collapse: How long, in seconds, a read whose entry is not there may wait for another read
+            that is loading it already. 0: each read loads by itself.
+        across_processes: Whether one of several processes loads an entry, too. It costs every
+            such read one more operation of the store: for queries that take long.
         enabled: False: never cache, whatever a less specific policy says.
 
     Raises:
@@ -49,6 +56,8 @@ class Policy:
     vary: tuple[str, ...]
     max_rows: int
     max_bytes: int
+    collapse: float
+    across_processes: bool
     enabled: bool
 
     never: ClassVar[Policy]
@@ -64,6 +73,8 @@ class Policy:
         vary: Iterable[str] = (),
         max_rows: int = 10_000,
         max_bytes: int = 1_048_576,
+        collapse: float = 1.0,
+        across_processes: bool = False,
         enabled: bool = True,
         **unknown: Never,
     ) -> None:
@@ -75,6 +86,8 @@ class Policy:
             "vary": _names("vary", vary, "tenant"),
             "max_rows": _whole("max_rows", max_rows, "rows"),
             "max_bytes": _whole("max_bytes", max_bytes, "bytes"),
+            "collapse": _seconds("collapse", collapse),
+            "across_processes": _flag("across_processes", across_processes),
             "enabled": _flag("enabled", enabled),
         }.items():
             object.__setattr__(self, name, value)
@@ -118,6 +131,8 @@ class Policy:
             vary=sorted({name for p in several for name in p.vary}),
             max_rows=min(p.max_rows for p in several),
             max_bytes=min(p.max_bytes for p in several),
+            collapse=min(p.collapse for p in several),
+            across_processes=any(p.across_processes for p in several),
             enabled=all(p.enabled for p in several),
         )
 
@@ -245,6 +260,13 @@ def _matching(layer: Mapping[str, Policy], names: tuple[str, ...]) -> str | None
 def _positive(name: str, value: object, unit: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
         msg = f"policy setting {name!r} must be a number of {unit} above 0, got {value!r}"
+        raise ConfigurationError(msg)
+    return float(value)
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 60:
+        msg = f"policy setting {name!r} must be a number of seconds from 0 to 60, got {value!r}"
         raise ConfigurationError(msg)
     return float(value)
 

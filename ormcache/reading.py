@@ -8,10 +8,12 @@ that fails turns the read into an ordinary one.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from .collapsing import Lookup, collapse
+from .comparing import compare
 from .effects import Effect, fetch, load, save
 from .entry import Entry, open_entry, seal_entry
 from .errors import StoreError, StoreRecoveringError, Undecodable, Unstorable
@@ -21,10 +23,16 @@ from .model import Fetched, Outcome, Reason, Rows
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from .flights import Flight
     from .model import Scope, TokenState
     from .protocols import Codec
 
 __all__ = ["Answer", "ReadRequest", "read", "read_uncached", "reason_of"]
+
+_BARREN = (Reason.TOO_LARGE, Reason.UNSTORABLE)
+"""
+Why nothing is stored, now or the next time.
+"""
 
 
 @dataclass(slots=True)
@@ -52,6 +60,12 @@ class ReadRequest:
     """The transaction's, where it reads from one; None where every statement sees the latest."""
     tracked: tuple[Scope, ...] = ()
     """Every scope in use, for the snapshot vector."""
+    collapse: float = 0.0
+    """How long to wait, in seconds, for a read that is loading the same; 0: load beside it."""
+    across_processes: bool = False
+    """Whether that may be another process's."""
+    holds: bool = False
+    """Whether the caller has a database connection already."""
 
 
 @dataclass(slots=True)
@@ -100,6 +114,8 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
         if snapshot is not None:
             snapshot.served(request.scopes)
         return Answer(Outcome.HIT, rows=cached)
+    if request.collapse and _may_collapse(request, verdict):
+        return (yield from _collapse(request, verdict, fetched))
     return (yield from _load_and_fill(request, verdict, fetched, cached))
 
 
@@ -174,8 +190,55 @@ def _load(snapshot: Snapshot | None) -> Generator[Effect, object, Rows | None]:
     return rows
 
 
+def _may_collapse(request: ReadRequest, verdict: Verdict) -> bool:
+    """
+    Return whether what this read loads is right for others, and what they load for it.
+
+    A transaction that has changed something takes no part: a leader may wait for its locks.
+    """
+    return (
+        verdict.outcome is not Outcome.HIT
+        and request.not_served is None
+        and request.not_filled is None
+        and not request.shadow
+    )
+
+
+def _collapse(
+    request: ReadRequest, verdict: Verdict, fetched: Fetched
+) -> Generator[Effect, object, Answer]:
+    lookup = Lookup(
+        key=request.key,
+        scopes=request.scopes,
+        rows=partial(_rows, request),
+        in_snapshot=request.snapshot is not None,
+        seconds=request.collapse,
+        across_processes=request.across_processes,
+        holds=request.holds,
+    )
+    load = partial(_load_and_fill, request, verdict, fetched, None)
+    ended = yield from collapse(lookup, fetched.tokens, load)
+    if isinstance(ended, Answer):
+        return ended
+    if request.snapshot is not None:
+        request.snapshot.served(request.scopes)
+    return Answer(Outcome.COLLAPSED, rows=ended)
+
+
+def _rows(request: ReadRequest, data: bytes | None, states: tuple[TokenState, ...]) -> Rows | None:
+    entry = _open(request, Fetched(data, states))
+    verdict = judge(entry and entry.tokens, request.scopes, states, request.snapshot)
+    if verdict.outcome is not Outcome.HIT or entry is None:
+        return None
+    return _decode(request, entry)
+
+
 def _load_and_fill(
-    request: ReadRequest, verdict: Verdict, fetched: Fetched, cached: Rows | None
+    request: ReadRequest,
+    verdict: Verdict,
+    fetched: Fetched,
+    cached: Rows | None,
+    flight: Flight | None = None,
 ) -> Generator[Effect, object, Answer]:
     rows = yield from _load(request.snapshot)
     answer = Answer(verdict.outcome, verdict.reason)
@@ -184,10 +247,17 @@ def _load_and_fill(
     asked = answer.reason
     if rows is None:
         answer.reason = asked or Reason.TOO_LARGE
+        if flight is not None:
+            flight.barren = True
         return answer
     if request.shadow and cached is not None:
-        answer.differing = yield from _compare(request, fetched.tokens, cached, rows)
-    yield from _fill(request, fetched.tokens, rows, answer)
+        answer.differing = yield from compare(
+            request.scopes, fetched.tokens, cached, rows, ordered=request.ordered
+        )
+    entry = yield from _fill(request, fetched.tokens, rows, answer)
+    if flight is not None:
+        flight.entry = entry
+        flight.barren = answer.reason in _BARREN
     if asked is not None:  # why the database was asked says more than why nothing was stored
         answer.reason = asked
     return answer
@@ -204,57 +274,33 @@ def _not_served(request: ReadRequest, cached: Rows | None) -> Answer:
 
 def _fill(
     request: ReadRequest, states: tuple[TokenState, ...], rows: Rows, answer: Answer
-) -> Generator[Effect, object, None]:
+) -> Generator[Effect, object, bytes | None]:
+    """
+    Store the rows and return the entry, or None where that must not or cannot be.
+    """
     if request.not_filled is not None:
         answer.reason = request.not_filled
-        return
+        return None
     if request.snapshot is not None and request.snapshot.lost:
         answer.reason = Reason.SNAPSHOT
-        return
+        return None
     if len(rows.rows) > request.max_rows:
         answer.reason = Reason.TOO_LARGE
-        return
+        return None
     try:
         payload = request.codec.encode(rows)
     except Unstorable as exc:
         answer.reason, answer.detail = Reason.UNSTORABLE, exc.type_name
-        return
+        return None
     if len(payload) > request.max_bytes:
         answer.reason = Reason.TOO_LARGE
-        return
+        return None
     tokens = [state.token for state in states]  # those of before the query, never newer ones
+    entry = seal_entry(request.key, request.codec.id, tokens, payload)
     try:
-        yield from save(
-            request.key, seal_entry(request.key, request.codec.id, tokens, payload), request.ttl
-        )
+        yield from save(request.key, entry, request.ttl)
         answer.stored = True
+        return entry
     except StoreError as exc:
         answer.reason, answer.detail = Reason.STORE, str(exc)
-
-
-def _compare(
-    request: ReadRequest, before: tuple[TokenState, ...], cached: Rows, rows: Rows
-) -> Generator[Effect, object, tuple[int, int, int] | None]:
-    """
-    Return how a would-be hit differs from the database, or None.
-    """
-    differing = _differing(cached.rows, rows.rows, ordered=request.ordered)
-    if not differing:
         return None
-    try:
-        after = (yield from fetch(None, request.scopes)).tokens
-    except StoreError:
-        return None
-    # A commit between fetch and query is no difference: the hit would have been right then.
-    return (len(cached.rows), len(rows.rows), differing) if after == before else None
-
-
-def _differing(
-    cached: list[tuple[object, ...]], rows: list[tuple[object, ...]], *, ordered: bool
-) -> int:
-    # By representation: equal values of different types differ, and nan equals nan.
-    ours, theirs = [repr(row) for row in cached], [repr(row) for row in rows]
-    if ordered:
-        pairs = sum(a != b for a, b in zip(ours, theirs, strict=False))
-        return pairs + abs(len(ours) - len(theirs))
-    return max((Counter(ours) - Counter(theirs)).total(), (Counter(theirs) - Counter(ours)).total())

@@ -98,9 +98,7 @@ class Read:
         Count how the read ended and tell whoever looks.
         """
         cache, namespace = self._attached.cache, self._asked.namespace
-        cache.counts[answer.outcome] += 1
-        if answer.reason is not None:
-            cache.reasons[answer.reason] += 1
+        cache.count(answer.outcome, answer.reason)
         if cache.audience:
             if answer.rows is not None:  # counted one by one
                 ((stream,),) = answer.rows.rows
@@ -111,6 +109,7 @@ class Read:
                 tables=tuple(sorted(map(str, self._named()))),
                 store_seconds=perform.store_seconds,
                 database_seconds=perform.database_seconds,
+                waited_seconds=perform.waited_seconds,
             )
 
     # -- what to ask -------------------------------------------------------------------------
@@ -192,6 +191,8 @@ class Read:
             not_served=Reason.ASKED if cache.refreshing else None,
             shadow=cache.shadowing,
             ordered=self._asked.ordered,
+            collapse=policy.collapse,
+            across_processes=policy.across_processes,
         )
 
     def _key(self, deployment: str, plan: Plan) -> str:

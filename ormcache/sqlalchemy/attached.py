@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from ormcache.errors import ConfigurationError
 
-from .bridge import AwaitedStore
+from .bridge import AwaitedStore, AwaitedWaiting
 from .catalog import Catalog
 from .connectionstate import ConnectionState
 from .facts import Kind
@@ -79,6 +79,7 @@ class Attached:
         self._text_plans: dict[object, tuple[object, Plan]] = {}
         self._warned: set[str] = set()
         self._awaited = AwaitedStore(cache) if engine.dialect.is_async else None
+        self._waiting = AwaitedWaiting(cache.async_waiting) if self._awaited else cache.waiting
         if self._awaited is not None and cache.async_store is None:
             msg = f"an async engine needs an asynchronous store; pass async_store= beside {cache!r}"
             raise ConfigurationError(msg)
@@ -106,7 +107,7 @@ class Attached:
         """
         Return what carries out the effects of one read or write.
         """
-        return self.cache.performer(database, self.store)
+        return self.cache.performer(database, self.store, self._waiting)
 
     def commit(
         self,

@@ -91,7 +91,7 @@ class Read:
                 answer = Answer(Outcome.BYPASS, *request)
                 self._count(answer)
                 if cache.audience:
-                    self._tell(answer, 0.0, perf_counter() - begin)
+                    self._tell(answer, 0.0, perf_counter() - begin, 0.0)
             return result
         self._asked = request
         perform = self._attached.performer(self._load)
@@ -101,7 +101,9 @@ class Read:
         answer = run(read(request), schema.watch(perform, self._plan.catalog))
         self._count(answer)
         if cache.audience:
-            self._tell(answer, perform.store_seconds, perform.database_seconds)
+            self._tell(
+                answer, perform.store_seconds, perform.database_seconds, perform.waited_seconds
+            )
         if answer.rows is not None:
             return self._replay(answer.rows)
         assert self._result is not None
@@ -137,7 +139,7 @@ class Read:
             return None
         if plan.refusal is not None:
             return plan.refusal
-        return self._refused_now(plan) or self._make_request(plan)
+        return self._refused_now(plan) or self._make_request(plan, pooled is not None)
 
     def _refused_now(self, plan: Plan) -> tuple[Reason, str] | None:
         """
@@ -165,7 +167,11 @@ class Read:
             return Reason.ISOLATION, ""
         return None
 
-    def _make_request(self, plan: Plan) -> ReadRequest | tuple[Reason, str]:
+    def _make_request(
+        self,
+        plan: Plan,
+        holds: bool,  # noqa: FBT001 - passed on
+    ) -> ReadRequest | tuple[Reason, str]:
         attached, state, policy = self._attached, self._state, plan.policy
         assert policy is not None
         cache = attached.cache
@@ -195,6 +201,9 @@ class Read:
             ordered=plan.facts.ordered,
             snapshot=snapshot,
             tracked=schema.tracked,
+            collapse=policy.collapse,
+            across_processes=policy.across_processes,
+            holds=holds,
         )
 
     def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:
@@ -252,17 +261,20 @@ class Read:
         return result
 
     def _count(self, answer: Answer) -> None:
-        cache = self._attached.cache
-        cache.counts[answer.outcome] += 1
-        if answer.reason is not None:
-            cache.reasons[answer.reason] += 1
-            if answer.reason is Reason.UNSTORABLE:
-                self._attached.warn_once(
-                    f"ormcache does not cache results with values of type {answer.detail}: "
-                    "they cannot be stored exactly"
-                )
+        self._attached.cache.count(answer.outcome, answer.reason)
+        if answer.reason is Reason.UNSTORABLE:
+            self._attached.warn_once(
+                f"ormcache does not cache results with values of type {answer.detail}: "
+                "they cannot be stored exactly"
+            )
 
-    def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
+    def _tell(
+        self,
+        answer: Answer,
+        store_seconds: float,
+        database_seconds: float,
+        waited_seconds: float,
+    ) -> None:
         plan, context, dialect = self._plan, self._context, self._attached.dialect
         self._attached.cache.audience.hear_read(
             answer,
@@ -270,4 +282,5 @@ class Read:
             tables=plan.tables if plan is not None else (),
             store_seconds=store_seconds,
             database_seconds=database_seconds,
+            waited_seconds=waited_seconds,
         )

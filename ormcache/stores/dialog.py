@@ -90,12 +90,19 @@ class Vocabulary:
 
         return dialog
 
-    def save(self, key: str, entry: bytes, ttl: float) -> Dialog[None]:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool) -> Dialog[bool]:
         """
         Return the dialog of `Store.save`.
         """
         milliseconds = max(1, int(min(ttl, _LONGEST_TTL) * 1000))
-        return _said("SET", self._layout.entry(key), entry, "PX", milliseconds)
+        name = self._layout.entry(key)
+
+        def dialog(_: bytes) -> Talk[bool]:
+            condition = ("NX",) if absent else ()
+            answer = yield ("SET", name, entry, "PX", milliseconds, *condition)
+            return answer is not None
+
+        return dialog
 
     def announce(self, intent: Intent, lease_seconds: float) -> Dialog[None]:
         """

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ormcache.errors import ConfigurationError
+from ormcache.forked import begin_anew_after_fork
 from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
 from ormcache.protocols import Clock
-from ormcache.stores.forked import begin_anew_after_fork
 
 __all__ = ["AsyncMemoryStore", "MemoryStore"]
 
@@ -64,15 +64,19 @@ class MemoryStore:
             entry = None if key is None else self._entry(key, now)
             return Fetched(entry, tuple(self._state(scope, now) for scope in scopes))
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         with self._lock:
+            now = self._clock()
+            if absent and self._entry(key, now) is not None:
+                return False
             self._forget(key)
             if ttl <= 0 or len(entry) > self._max_bytes:
-                return
-            self._entries[key] = _Kept(bytes(entry), self._clock() + ttl)
+                return False
+            self._entries[key] = _Kept(bytes(entry), now + ttl)
             self._bytes += len(entry)
             while self._bytes > self._max_bytes:
                 self._forget(next(iter(self._entries)))
+            return True
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         with self._lock:
@@ -177,8 +181,8 @@ class AsyncMemoryStore:
     async def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return self._store.fetch(key, scopes)
 
-    async def save(self, key: str, entry: bytes, ttl: float) -> None:
-        self._store.save(key, entry, ttl)
+    async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        return self._store.save(key, entry, ttl, absent=absent)
 
     async def announce(self, intent: Intent, lease_seconds: float) -> None:
         self._store.announce(intent, lease_seconds)
