@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-mongo test test-drivers explore check clean
+.PHONY: help demo demo-mongo test test-drivers explore torture check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,11 @@ test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every d
 
 explore: .venv/.installed ## every order of events that the cache's promises must survive; minutes
 	PYTHONPATH=. .venv/bin/python -m tests.interleavings.run
+
+# For example: make torture TORTURE="--seconds 3600 --json"
+TORTURE ?= --seconds 600
+torture: .venv/.installed ## ten minutes: everything around the cache breaks, and every read is checked
+	.venv/bin/python -m ormcache.testing.torture $(TORTURE)
 
 check: .venv/.installed ## lint, format, types, import contracts
 	.venv/bin/ruff check
