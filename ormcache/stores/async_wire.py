@@ -118,6 +118,7 @@ class AsyncWire:
         self._idle: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncLink]] = (
             WeakKeyDictionary()
         )
+        self._generation = b""
         self._pid = os.getpid()
 
     async def run(self, dialog: Dialog[_T]) -> _T:
@@ -145,6 +146,8 @@ class AsyncWire:
 
     async def _run(self, dialog: Dialog[_T]) -> _T:
         idle = self._links()
+        while idle and idle[-1].generation != self._generation:
+            idle.pop().drop()  # leads to a server that another has taken over from
         if idle:
             try:
                 return await self._use(idle, idle.pop(), dialog)
@@ -159,9 +162,8 @@ class AsyncWire:
         try:
             if not link.generation:
                 await link.open()
+                self._generation = link.generation
                 self.met(self.address.text, link.generation)
-                while idle and idle[-1].generation != link.generation:
-                    idle.pop().drop()  # leads to a server that another has taken over from
             result = await link.talk(dialog)
             clean = True
             return result

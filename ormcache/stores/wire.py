@@ -190,6 +190,7 @@ class Wire:
         # The last one given back is the next one taken: append and pop are atomic, so no lock
         # that a fork could leave locked.
         self._idle: list[Link] = []
+        self._generation = b""
         self._pid = os.getpid()
 
     def run(self, dialog: Dialog[_T]) -> _T:
@@ -227,9 +228,8 @@ class Wire:
                 # are as old, and a fresh one tells whether it really is gone.
                 self.close()
         link = Link(self.address, deadline)
+        self._generation = link.generation
         self.met(self.address.text, link.generation)
-        if self._idle and self._idle[-1].generation != link.generation:
-            self.close()  # they lead to a server that another has taken over from
         return self._use(link, dialog)
 
     def _use(self, link: Link, dialog: Dialog[_T]) -> _T:
@@ -250,9 +250,11 @@ class Wire:
             self._idle = []
             self._pid = os.getpid()
         try:
-            return self._idle.pop()
+            while (link := self._idle.pop()).generation != self._generation:
+                link.close()  # leads to a server that another has taken over from
         except IndexError:
             return None
+        return link
 
     def __repr__(self) -> str:
         return f"<Wire to {self.address.text}, {len(self._idle)} idle>"
