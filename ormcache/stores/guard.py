@@ -259,8 +259,9 @@ class Guard:
     def _the_only_payer(self) -> Iterator[None]:
         # Never waited for, so neither a thread nor an event loop can be held up by it.
         if not self._paying.acquire(blocking=False):
-            msg = "missed invalidations are being delivered"
-            raise StoreRecoveringError(msg)
+            # Perhaps in vain: nobody knows yet that the store is back.
+            msg = "another thread tries to deliver missed invalidations"
+            raise StoreError(msg)
         try:
             yield
         finally:
