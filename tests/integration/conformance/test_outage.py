@@ -301,3 +301,17 @@ def test_s14_refused_a_commit_leaves_no_lock_behind(
             session.commit()
         rename(writer, "new")
     assert name_of(writer) == "new"
+
+
+# -- leases --------------------------------------------------------------------------------------
+
+
+@STOPPED
+def test_s13_a_commit_that_outlasts_its_lease_is_seen_once_it_has_returned(
+    start: Callable[..., App], reader: App
+):
+    slow = start(lease_seconds=0.05)
+    warm(reader)
+    with at(slow, "after announce", lambda: are_cached_again_and_never_wrong([reader], "old")):
+        rename(slow, "new")
+    assert name_of(reader) == name_of(slow) == "new"
