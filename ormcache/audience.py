@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .events import CommitEvent, ReadEvent, ShadowDifference
+from .model import table_of
 from .recording import Recording
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Audience:
         tables: tuple[str, ...],
         store_seconds: float,
         database_seconds: float,
+        waited_seconds: float = 0.0,
     ) -> None:
         """
         Tell how a read ended.
@@ -86,6 +88,7 @@ class Audience:
             database_seconds=database_seconds,
             rows=len(answer.rows.rows) if answer.rows is not None else 0,
             stored=answer.stored,
+            waited_seconds=waited_seconds,
         )
         for observer in self._listening():
             _safely(observer.on_read, event)
@@ -100,7 +103,7 @@ class Audience:
         """
         Tell how a transaction that touched something ended.
         """
-        tables = tuple(sorted(scope.partition("/")[2] for scope in scopes))
+        tables = tuple(sorted({table_of(scope).partition("/")[2] for scope in scopes}))
         event = CommitEvent(tables, committed, delivered, store_seconds)
         for observer in self._listening():
             _safely(observer.on_commit, event)

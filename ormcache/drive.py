@@ -13,12 +13,24 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
-from .effects import Announce, Apply, Effect, Fetch, Load, Save, Settle
+from .effects import (
+    Announce,
+    Apply,
+    Claim,
+    Effect,
+    Fetch,
+    Join,
+    Load,
+    Pause,
+    Save,
+    Settle,
+    Wait,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from .protocols import AsyncStore, Store
+    from .protocols import AsyncStore, AsyncWaiting, Store, Waiting
 
 __all__ = ["AsyncPerformer", "Performer", "arun", "run"]
 
@@ -28,19 +40,36 @@ _T = TypeVar("_T")
 
 class Performer:
     """
-    Performs effects on a store and, for `Load` and `Apply`, by calling *database*.
+    Performs effects on a store, for `Load` and `Apply` by calling *database*, and for reads that
+    collapse by *waiting*.
 
-    `store_seconds` and `database_seconds` add up what each took.
+    `store_seconds`, `database_seconds` and `waited_seconds` add up what each took.
     """
 
-    __slots__ = ("_database", "_lease", "_store", "database_seconds", "store_seconds")
+    __slots__ = (
+        "_database",
+        "_lease",
+        "_store",
+        "_waiting",
+        "database_seconds",
+        "store_seconds",
+        "waited_seconds",
+    )
 
-    def __init__(self, store: Store, lease_seconds: float, database: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lease_seconds: float,
+        database: Callable[[], object],
+        waiting: Waiting | None = None,
+    ) -> None:
         self._store = store
         self._lease = lease_seconds
         self._database = database
+        self._waiting = waiting
         self.store_seconds = 0.0
         self.database_seconds = 0.0
+        self.waited_seconds = 0.0
 
     def __call__(self, effect: Effect) -> object:
         """
@@ -51,8 +80,12 @@ class Performer:
             return self._perform(effect)
         finally:
             elapsed = perf_counter() - begin
-            if isinstance(effect, Load | Apply):
+            if type(effect) is Fetch:  # all that a hit asks for
+                self.store_seconds += elapsed
+            elif isinstance(effect, Load | Apply):
                 self.database_seconds += elapsed
+            elif isinstance(effect, Join | Wait | Pause):
+                self.waited_seconds += elapsed
             else:
                 self.store_seconds += elapsed
 
@@ -68,26 +101,55 @@ class Performer:
                 self._store.announce(intent, self._lease)
             case Settle(intent):
                 self._store.settle(intent)
+            case Claim(name, seconds):
+                return self._store.save(name, b"", seconds, absent=True)
+            case Join() | Wait() | Pause():
+                return self._wait(effect)
             case _:
                 assert_never(effect)
+        return None
+
+    def _wait(self, effect: Join | Wait | Pause) -> object:
+        assert self._waiting is not None, "a path that waits is given what waits"
+        match effect:
+            case Join(key, tokens, holds):
+                return self._waiting.join(key, tokens, holds=holds)
+            case Wait(flight, seconds):
+                return self._waiting.wait(flight, seconds)
+            case Pause(seconds):
+                self._waiting.pause(seconds)
         return None
 
 
 class AsyncPerformer:
     """
-    `Performer` for event loops: the store and *database* are awaited.
+    `Performer` for event loops: the store, *database* and *waiting* are awaited.
     """
 
-    __slots__ = ("_database", "_lease", "_store", "database_seconds", "store_seconds")
+    __slots__ = (
+        "_database",
+        "_lease",
+        "_store",
+        "_waiting",
+        "database_seconds",
+        "store_seconds",
+        "waited_seconds",
+    )
 
     def __init__(
-        self, store: AsyncStore, lease_seconds: float, database: Callable[[], Awaitable[object]]
+        self,
+        store: AsyncStore,
+        lease_seconds: float,
+        database: Callable[[], Awaitable[object]],
+        waiting: AsyncWaiting | None = None,
     ) -> None:
         self._store = store
         self._lease = lease_seconds
         self._database = database
+        self._waiting = waiting
         self.store_seconds = 0.0
         self.database_seconds = 0.0
+        self.waited_seconds = 0.0
 
     async def __call__(self, effect: Effect) -> object:
         """
@@ -98,8 +160,12 @@ class AsyncPerformer:
             return await self._perform(effect)
         finally:
             elapsed = perf_counter() - begin
-            if isinstance(effect, Load | Apply):
+            if type(effect) is Fetch:  # all that a hit asks for
+                self.store_seconds += elapsed
+            elif isinstance(effect, Load | Apply):
                 self.database_seconds += elapsed
+            elif isinstance(effect, Join | Wait | Pause):
+                self.waited_seconds += elapsed
             else:
                 self.store_seconds += elapsed
 
@@ -115,8 +181,23 @@ class AsyncPerformer:
                 await self._store.announce(intent, self._lease)
             case Settle(intent):
                 await self._store.settle(intent)
+            case Claim(name, seconds):
+                return await self._store.save(name, b"", seconds, absent=True)
+            case Join() | Wait() | Pause():
+                return await self._wait(effect)
             case _:
                 assert_never(effect)
+        return None
+
+    async def _wait(self, effect: Join | Wait | Pause) -> object:
+        assert self._waiting is not None, "a path that waits is given what waits"
+        match effect:
+            case Join(key, tokens, holds):
+                return self._waiting.join(key, tokens, holds=holds)
+            case Wait(flight, seconds):
+                return await self._waiting.wait(flight, seconds)
+            case Pause(seconds):
+                await self._waiting.pause(seconds)
         return None
 
 

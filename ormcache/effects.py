@@ -10,27 +10,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .flights import Joined
 from .model import Fetched, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from .model import Intent, Scope
+    from .flights import Flight
+    from .model import Intent, Scope, Token
 
 __all__ = [
     "Announce",
     "Apply",
+    "Claim",
     "Effect",
     "Fetch",
+    "Join",
     "Load",
+    "Pause",
     "Save",
     "Settle",
+    "Wait",
     "announce",
     "apply",
+    "claim",
     "fetch",
+    "join",
     "load",
+    "pause",
     "save",
     "settle",
+    "wait",
 ]
 
 
@@ -87,7 +97,51 @@ class Apply:
     """
 
 
-Effect = Fetch | Save | Announce | Settle | Load | Apply
+@dataclass(frozen=True, slots=True)
+class Join:
+    """
+    Ask who in this process loads the entry *key* that is not there under *tokens*; waits for
+    nothing. Answer: `Joined`. A caller that leads lands its flight, come what may.
+
+    `holds`: the caller has a database connection.
+    """
+
+    key: str
+    tokens: tuple[Token, ...]
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """
+    Wait at most *seconds* until a flight lands. Answer: the entry that its leader has stored, or
+    None where it has stored nothing, or not in time.
+    """
+
+    flight: Flight
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """
+    Ask the store for a load lease of that name. Answer: whether nobody else holds it.
+    """
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """
+    Let about *seconds* pass.
+    """
+
+    seconds: float
+
+
+Effect = Fetch | Save | Announce | Settle | Load | Apply | Join | Wait | Claim | Pause
 
 
 def fetch(key: str | None, scopes: tuple[Scope, ...]) -> Generator[Effect, object, Fetched]:
@@ -134,3 +188,35 @@ def apply() -> Generator[Effect, object, None]:
     Have the database make the changes permanent, or raise what it raised.
     """
     yield Apply()
+
+
+def join(key: str, tokens: tuple[Token, ...], *, holds: bool) -> Generator[Effect, object, Joined]:
+    """
+    Return the flight to an entry and the caller's role in it.
+    """
+    answer = yield Join(key, tokens, holds)
+    assert isinstance(answer, Joined)
+    return answer
+
+
+def wait(flight: Flight, seconds: float) -> Generator[Effect, object, bytes | None]:
+    """
+    Return what the flight's leader has stored, or None.
+    """
+    answer = yield Wait(flight, seconds)
+    assert answer is None or isinstance(answer, bytes)
+    return answer
+
+
+def claim(name: str, seconds: float) -> Generator[Effect, object, bool]:
+    """
+    Return whether the lease is the caller's now, or raise `StoreError`.
+    """
+    return bool((yield Claim(name, seconds)))
+
+
+def pause(seconds: float) -> Generator[Effect, object, None]:
+    """
+    Let time pass.
+    """
+    yield Pause(seconds)

@@ -34,6 +34,8 @@ class ReadEvent:
     rows: int
     stored: bool
     """Whether this read left an entry behind."""
+    waited_seconds: float = 0.0
+    """How long it waited for another read that was loading the same entry."""
 
 
 @dataclass(frozen=True, slots=True)

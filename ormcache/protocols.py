@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from .entry import Entry
     from .events import CommitEvent, ReadEvent, ShadowDifference
-    from .model import Fetched, Intent, Rows, Scope
+    from .flights import Flight, Joined
+    from .model import Fetched, Intent, Rows, Scope, Token
 
-__all__ = ["AsyncStore", "Clock", "Codec", "Observer", "Store"]
+__all__ = ["AsyncStore", "AsyncWaiting", "Clock", "Codec", "Observer", "Sealer", "Store", "Waiting"]
 
 
 class Store(Protocol):
@@ -34,9 +36,12 @@ class Store(Protocol):
         """
         ...
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         """
-        Keep *entry* under *key* for at most *ttl* seconds.
+        Keep *entry* under *key* for at most *ttl* seconds, and return whether that was done.
+
+        *absent*: only where nothing is kept under *key*, in one step: of several that ask at once,
+        one is told True.
         """
         ...
 
@@ -85,7 +90,7 @@ class AsyncStore(Protocol):
         """
         ...
 
-    async def save(self, key: str, entry: bytes, ttl: float) -> None:
+    async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         """
         As `Store.save`.
         """
@@ -116,6 +121,54 @@ class AsyncStore(Protocol):
         ...
 
 
+class Waiting(Protocol):
+    """
+    How one world waits for other reads; no longer than it is told.
+    """
+
+    def join(self, key: str, tokens: tuple[Token, ...], *, holds: bool) -> Joined:
+        """
+        As `Flights.join`, for the thread or task that runs.
+        """
+        ...
+
+    def wait(self, flight: Flight, seconds: float) -> bytes | None:
+        """
+        Return the flight's entry when it has landed; give it up where it has not in *seconds*.
+        """
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """
+        Return after about *seconds*, a random part more or less.
+        """
+        ...
+
+
+class AsyncWaiting(Protocol):
+    """
+    A `Waiting` for event loops.
+    """
+
+    def join(self, key: str, tokens: tuple[Token, ...], *, holds: bool) -> Joined:
+        """
+        As `Waiting.join`; there is nothing in it to await.
+        """
+        ...
+
+    async def wait(self, flight: Flight, seconds: float) -> bytes | None:
+        """
+        As `Waiting.wait`.
+        """
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """
+        As `Waiting.pause`.
+        """
+        ...
+
+
 class Codec(Protocol):
     """
     Rows to bytes and back, exactly: same values, same Python types.
@@ -135,6 +188,30 @@ class Codec(Protocol):
     def decode(self, payload: bytes) -> Rows:
         """
         Return fresh rows nobody else holds, or raise `Undecodable`, for whatever bytes.
+        """
+        ...
+
+
+class Sealer(Protocol):
+    """
+    Entries to stored bytes and back, only where they are what was stored under their key.
+    """
+
+    def name(self, parts: Iterable[str]) -> str:
+        """
+        Return the key of a read: the same for equal *parts*, and nothing of them can be seen.
+        """
+        ...
+
+    def seal(self, key: str, codec_id: int, tokens: Iterable[Token], payload: bytes) -> bytes:
+        """
+        Return the bytes to store under *key*.
+        """
+        ...
+
+    def open(self, key: str, codec_id: int, data: bytes) -> Entry:
+        """
+        Return what *data* holds, or raise `Undecodable` and nothing else, for whatever bytes.
         """
         ...
 

@@ -8,23 +8,38 @@ that fails turns the read into an ordinary one.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from .collapsing import Lookup, collapse
+from .comparing import compare
 from .effects import Effect, fetch, load, save
-from .entry import Entry, open_entry, seal_entry
-from .errors import StoreError, StoreRecoveringError, Undecodable, Unstorable
+from .entry import PLAIN, Entry
+from .errors import (
+    ForeignSeal,
+    StoreError,
+    StoreRecoveringError,
+    Tampered,
+    Undecodable,
+    Unstorable,
+)
 from .freshness import Snapshot, Verdict, judge
 from .model import Fetched, Outcome, Reason, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from .flights import Flight
     from .model import Scope, TokenState
-    from .protocols import Codec
+    from .protocols import Codec, Sealer
 
 __all__ = ["Answer", "ReadRequest", "read", "read_uncached", "reason_of"]
+
+_BARREN = (Reason.TOO_LARGE, Reason.UNSTORABLE)
+"""
+Why nothing is stored, now or the next time.
+"""
 
 
 @dataclass(slots=True)
@@ -39,6 +54,7 @@ class ReadRequest:
     max_rows: int
     max_bytes: int
     codec: Codec
+    sealer: Sealer = PLAIN
     not_served: Reason | None = None
     """Why the database must answer all the same and the entry be replaced; None: serve it."""
     not_filled: Reason | None = None
@@ -52,6 +68,14 @@ class ReadRequest:
     """The transaction's, where it reads from one; None where every statement sees the latest."""
     tracked: tuple[Scope, ...] = ()
     """Every scope in use, for the snapshot vector."""
+    collapse: float = 0.0
+    """How long to wait, in seconds, for a read that is loading the same; 0: load beside it."""
+    across_processes: bool = False
+    """Whether that may be another process's."""
+    holds: bool = False
+    """Whether the caller has a database connection already."""
+    tables: tuple[Scope, ...] = ()
+    """The whole tables, where `scopes` are slices of them; a snapshot is compared with these."""
 
 
 @dataclass(slots=True)
@@ -82,14 +106,16 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     try:
         # Before the query begins: a commit after this moment changes a token that is already in
         # our hands, so rows older than it can never be stored under tokens newer than it.
-        fetched = yield from _fetch(request, snapshot)
+        fetched, tables = yield from _fetch(request, snapshot)
     except StoreError as exc:
         if snapshot is not None and snapshot.needs_vector:
             snapshot.lose()
         return (yield from _from_database(snapshot, reason_of(exc), str(exc)))
 
-    entry = _open(request, fetched)
-    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    entry, unopened = _open(request, fetched)
+    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot, tables)
+    if verdict.outcome is Outcome.MISS:
+        verdict = Verdict(Outcome.MISS, unopened)
     if verdict.outcome is Outcome.BYPASS:
         return (yield from _from_database(snapshot, verdict.reason))
 
@@ -98,8 +124,10 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     )
     if cached is not None and request.not_served is None and not request.shadow:
         if snapshot is not None:
-            snapshot.served(request.scopes)
+            snapshot.served(tables)
         return Answer(Outcome.HIT, rows=cached)
+    if request.collapse and _may_collapse(request, verdict):
+        return (yield from _collapse(request, verdict, fetched))
     return (yield from _load_and_fill(request, verdict, fetched, cached))
 
 
@@ -129,23 +157,37 @@ def reason_of(failure: StoreError) -> Reason:
     return Reason.RECOVERING if recovering else Reason.STORE
 
 
-def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:
+def _fetch(
+    request: ReadRequest, snapshot: Snapshot | None
+) -> Generator[Effect, object, tuple[Fetched, dict[Scope, TokenState]]]:
+    """
+    Return the entry with the states of its scopes, and what a snapshot is to be compared with.
+    """
     scopes = request.scopes
-    if snapshot is None or not snapshot.needs_vector:
-        return (yield from fetch(request.key, scopes))
-    wanted = scopes + tuple(s for s in request.tracked if s not in scopes)
+    if snapshot is None:
+        return (yield from fetch(request.key, scopes)), {}
+    tables = request.tables or scopes
+    tracked = request.tracked if snapshot.needs_vector else ()
+    wanted = tuple(dict.fromkeys((*scopes, *tables, *tracked)))
     fetched = yield from fetch(request.key, wanted)
-    snapshot.hold(wanted, fetched.tokens)
-    return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    if snapshot.needs_vector:
+        snapshot.hold(wanted, fetched.tokens)
+    states = dict(zip(wanted, fetched.tokens, strict=True))
+    own = Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    return own, {table: states[table] for table in tables}
 
 
-def _open(request: ReadRequest, fetched: Fetched) -> Entry | None:
+def _open(request: ReadRequest, fetched: Fetched) -> tuple[Entry | None, Reason | None]:
     if fetched.entry is None:
-        return None
+        return None, None
     try:
-        return open_entry(request.key, request.codec.id, fetched.entry)
+        return request.sealer.open(request.key, request.codec.id, fetched.entry), None
+    except Tampered:
+        return None, Reason.TAMPERED
+    except ForeignSeal:
+        return None, Reason.FOREIGN_SEAL
     except Undecodable:
-        return None
+        return None, Reason.UNDECODABLE
 
 
 def _decode(request: ReadRequest, entry: Entry) -> Rows | None:
@@ -174,8 +216,58 @@ def _load(snapshot: Snapshot | None) -> Generator[Effect, object, Rows | None]:
     return rows
 
 
+def _may_collapse(request: ReadRequest, verdict: Verdict) -> bool:
+    """
+    Return whether what this read loads is right for others, and what they load for it.
+
+    A transaction that has changed something takes no part: a leader may wait for its locks. Nor
+    does a read of slices from a snapshot, which is compared with whole tables: what others load
+    says nothing of these.
+    """
+    return (
+        verdict.outcome is not Outcome.HIT
+        and (request.snapshot is None or request.tables in ((), request.scopes))
+        and request.not_served is None
+        and request.not_filled is None
+        and not request.shadow
+    )
+
+
+def _collapse(
+    request: ReadRequest, verdict: Verdict, fetched: Fetched
+) -> Generator[Effect, object, Answer]:
+    lookup = Lookup(
+        key=request.key,
+        scopes=request.scopes,
+        rows=partial(_rows, request),
+        in_snapshot=request.snapshot is not None,
+        seconds=request.collapse,
+        across_processes=request.across_processes,
+        holds=request.holds,
+    )
+    load = partial(_load_and_fill, request, verdict, fetched, None)
+    ended = yield from collapse(lookup, fetched.tokens, load)
+    if isinstance(ended, Answer):
+        return ended
+    if request.snapshot is not None:
+        request.snapshot.served(request.scopes)
+    return Answer(Outcome.COLLAPSED, rows=ended)
+
+
+def _rows(request: ReadRequest, data: bytes | None, states: tuple[TokenState, ...]) -> Rows | None:
+    entry, _ = _open(request, Fetched(data, states))
+    verdict = judge(entry and entry.tokens, request.scopes, states, request.snapshot)
+    if verdict.outcome is not Outcome.HIT or entry is None:
+        return None
+    return _decode(request, entry)
+
+
 def _load_and_fill(
-    request: ReadRequest, verdict: Verdict, fetched: Fetched, cached: Rows | None
+    request: ReadRequest,
+    verdict: Verdict,
+    fetched: Fetched,
+    cached: Rows | None,
+    flight: Flight | None = None,
 ) -> Generator[Effect, object, Answer]:
     rows = yield from _load(request.snapshot)
     answer = Answer(verdict.outcome, verdict.reason)
@@ -184,10 +276,17 @@ def _load_and_fill(
     asked = answer.reason
     if rows is None:
         answer.reason = asked or Reason.TOO_LARGE
+        if flight is not None:
+            flight.barren = True
         return answer
     if request.shadow and cached is not None:
-        answer.differing = yield from _compare(request, fetched.tokens, cached, rows)
-    yield from _fill(request, fetched.tokens, rows, answer)
+        answer.differing = yield from compare(
+            request.scopes, fetched.tokens, cached, rows, ordered=request.ordered
+        )
+    entry = yield from _fill(request, fetched.tokens, rows, answer)
+    if flight is not None:
+        flight.entry = entry
+        flight.barren = answer.reason in _BARREN
     if asked is not None:  # why the database was asked says more than why nothing was stored
         answer.reason = asked
     return answer
@@ -204,57 +303,33 @@ def _not_served(request: ReadRequest, cached: Rows | None) -> Answer:
 
 def _fill(
     request: ReadRequest, states: tuple[TokenState, ...], rows: Rows, answer: Answer
-) -> Generator[Effect, object, None]:
+) -> Generator[Effect, object, bytes | None]:
+    """
+    Store the rows and return the entry, or None where that must not or cannot be.
+    """
     if request.not_filled is not None:
         answer.reason = request.not_filled
-        return
+        return None
     if request.snapshot is not None and request.snapshot.lost:
         answer.reason = Reason.SNAPSHOT
-        return
+        return None
     if len(rows.rows) > request.max_rows:
         answer.reason = Reason.TOO_LARGE
-        return
+        return None
     try:
         payload = request.codec.encode(rows)
     except Unstorable as exc:
         answer.reason, answer.detail = Reason.UNSTORABLE, exc.type_name
-        return
+        return None
     if len(payload) > request.max_bytes:
         answer.reason = Reason.TOO_LARGE
-        return
+        return None
     tokens = [state.token for state in states]  # those of before the query, never newer ones
+    entry = request.sealer.seal(request.key, request.codec.id, tokens, payload)
     try:
-        yield from save(
-            request.key, seal_entry(request.key, request.codec.id, tokens, payload), request.ttl
-        )
+        yield from save(request.key, entry, request.ttl)
         answer.stored = True
+        return entry
     except StoreError as exc:
         answer.reason, answer.detail = Reason.STORE, str(exc)
-
-
-def _compare(
-    request: ReadRequest, before: tuple[TokenState, ...], cached: Rows, rows: Rows
-) -> Generator[Effect, object, tuple[int, int, int] | None]:
-    """
-    Return how a would-be hit differs from the database, or None.
-    """
-    differing = _differing(cached.rows, rows.rows, ordered=request.ordered)
-    if not differing:
         return None
-    try:
-        after = (yield from fetch(None, request.scopes)).tokens
-    except StoreError:
-        return None
-    # A commit between fetch and query is no difference: the hit would have been right then.
-    return (len(cached.rows), len(rows.rows), differing) if after == before else None
-
-
-def _differing(
-    cached: list[tuple[object, ...]], rows: list[tuple[object, ...]], *, ordered: bool
-) -> int:
-    # By representation: equal values of different types differ, and nan equals nan.
-    ours, theirs = [repr(row) for row in cached], [repr(row) for row in rows]
-    if ordered:
-        pairs = sum(a != b for a, b in zip(ours, theirs, strict=False))
-        return pairs + abs(len(ours) - len(theirs))
-    return max((Counter(ours) - Counter(theirs)).total(), (Counter(theirs) - Counter(ours)).total())

@@ -81,6 +81,13 @@ class Recording:
         return counts[Outcome.MISS] + counts[Outcome.STALE]
 
     @property
+    def collapsed(self) -> int:
+        """
+        How many reads got the rows of another one that was loading the same entry.
+        """
+        return self._counts()[Outcome.COLLAPSED]
+
+    @property
     def bypasses(self) -> int:
         """
         How many reads were left to the database; each says why.
@@ -115,6 +122,7 @@ class Recording:
         counted = (
             (self.hits, "hit", "hits"),
             (self.misses, "miss", "misses"),
+            *([(self.collapsed, "collapsed", "collapsed")] if self.collapsed else []),
             (self.bypasses, "bypass", "bypasses"),
             (len(self.commits), "commit", "commits"),
         )

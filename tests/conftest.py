@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.fixtures.shadow",
     "tests.fixtures.apps",
     "tests.fixtures.mongo",
+    "tests.fixtures.planted",
 ]

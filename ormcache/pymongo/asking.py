@@ -35,7 +35,7 @@ def answer(client: Any, read: Read, load: Callable[[], Rows | None]) -> Answer:
     Answer a read of a synchronous client; *load* asks the database.
     """
     cache = client._ormcache.cache
-    performer = cache.performer(load, cache.store)
+    performer = cache.performer(load, cache.store, cache.waiting)
 
     def perform(effect: Wanted) -> object:
         if isinstance(effect, AskCatalog):
@@ -52,7 +52,7 @@ async def aanswer(client: Any, read: Read, load: Callable[[], Awaitable[Rows | N
     As `answer`, of an asynchronous client.
     """
     cache = client._ormcache.cache
-    performer = AsyncPerformer(cache.async_store, cache.lease_seconds, load)
+    performer = AsyncPerformer(cache.async_store, cache.lease_seconds, load, cache.async_waiting)
 
     async def perform(effect: Wanted) -> object:
         if isinstance(effect, AskCatalog):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from ormcache.errors import ConfigurationError
 
-from .bridge import AwaitedStore
+from .bridge import AwaitedStore, AwaitedWaiting
 from .catalog import Catalog
 from .connectionstate import ConnectionState
 from .facts import Kind
@@ -79,6 +80,7 @@ class Attached:
         self._text_plans: dict[object, tuple[object, Plan]] = {}
         self._warned: set[str] = set()
         self._awaited = AwaitedStore(cache) if engine.dialect.is_async else None
+        self._waiting = AwaitedWaiting(cache.async_waiting) if self._awaited else cache.waiting
         if self._awaited is not None and cache.async_store is None:
             msg = f"an async engine needs an asynchronous store; pass async_store= beside {cache!r}"
             raise ConfigurationError(msg)
@@ -106,7 +108,7 @@ class Attached:
         """
         Return what carries out the effects of one read or write.
         """
-        return self.cache.performer(database, self.store)
+        return self.cache.performer(database, self.store, self._waiting)
 
     def commit(
         self,
@@ -306,11 +308,17 @@ class Attached:
             column_layout(compiled),
             any_schema=any_schema,
         )
+        for column in plan.slicing.unsliced:
+            self.warn_once(
+                f"ormcache cannot slice {column}, so changes are not told apart by it: the column "
+                "is missing, is no whole number or UUID of the database's, or is computed; or the "
+                "table has triggers, partitions or rows that cascade to each other"
+            )
         if facts.kind is Kind.UNKNOWN and facts.writes is None and not options:
             self.warn_once(
                 "ormcache cannot tell what a statement changes and invalidates the whole "
                 "database; declare its tables with execution_options(ormcache_tables=[...]). "
-                f"It begins with {sql.split(None, 1)[0][:20]!r}"
+                f"It begins with {_first_word(sql)!r}"
             )
         return plan
 
@@ -321,6 +329,12 @@ class Attached:
         if message not in self._warned and len(self._warned) < _PLANS_PER_TEXT:
             self._warned.add(message)
             log.warning(message)
+
+
+def _first_word(sql: str) -> str:
+    # Letters only: what follows at once may be a value, in quotes or after a bracket.
+    found = re.match(r"\s*([A-Za-z_]{1,20})", sql)
+    return found[1] if found else ""
 
 
 def _translation(options: Mapping[str, Any]) -> object:

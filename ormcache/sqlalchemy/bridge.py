@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
     from ormcache.cache import Cache
-    from ormcache.model import Fetched, Intent, Scope
+    from ormcache.flights import Flight, Joined
+    from ormcache.model import Fetched, Intent, Scope, Token
+    from ormcache.protocols import AsyncWaiting
 
-__all__ = ["AwaitedStore", "require_greenlet"]
+__all__ = ["AwaitedStore", "AwaitedWaiting", "require_greenlet"]
 
 # Its name before SQLAlchemy 2.1 is going to be withdrawn.
 _await: Any = getattr(util, "await_", None) or util.await_only
@@ -53,8 +55,9 @@ class AwaitedStore:
         fetched: Fetched = _await(self._store.fetch(key, scopes))
         return fetched
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        _await(self._store.save(key, entry, ttl))
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        kept: bool = _await(self._store.save(key, entry, ttl, absent=absent))
+        return kept
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         _await(self._store.announce(intent, lease_seconds))
@@ -75,3 +78,22 @@ class AwaitedStore:
     @property
     def _store(self) -> Any:
         return self._cache.async_store
+
+
+class AwaitedWaiting:
+    """
+    What waits on event loops as a `Waiting`, for callers inside SQLAlchemy's greenlet.
+    """
+
+    def __init__(self, waiting: AsyncWaiting) -> None:
+        self._waiting = waiting
+
+    def join(self, key: str, tokens: tuple[Token, ...], *, holds: bool) -> Joined:
+        return self._waiting.join(key, tokens, holds=holds)
+
+    def wait(self, flight: Flight, seconds: float) -> bytes | None:
+        entry: bytes | None = _await(self._waiting.wait(flight, seconds))
+        return entry
+
+    def pause(self, seconds: float) -> None:
+        _await(self._waiting.pause(seconds))

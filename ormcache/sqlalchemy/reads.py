@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
-from ormcache.fingerprint import NoIdentityError, digest
+from ormcache.fingerprint import NoIdentityError
 from ormcache.model import Outcome, Reason
 from ormcache.reading import Answer, ReadRequest, read
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import CursorResult
     from sqlalchemy.engine.default import DefaultExecutionContext
 
-    from ormcache.model import Rows
+    from ormcache.model import Rows, Scope
 
     from .attached import Attached
     from .connection import CachingConnection
@@ -91,7 +91,7 @@ class Read:
                 answer = Answer(Outcome.BYPASS, *request)
                 self._count(answer)
                 if cache.audience:
-                    self._tell(answer, 0.0, perf_counter() - begin)
+                    self._tell(answer, 0.0, perf_counter() - begin, 0.0)
             return result
         self._asked = request
         perform = self._attached.performer(self._load)
@@ -101,7 +101,9 @@ class Read:
         answer = run(read(request), schema.watch(perform, self._plan.catalog))
         self._count(answer)
         if cache.audience:
-            self._tell(answer, perform.store_seconds, perform.database_seconds)
+            self._tell(
+                answer, perform.store_seconds, perform.database_seconds, perform.waited_seconds
+            )
         if answer.rows is not None:
             return self._replay(answer.rows)
         assert self._result is not None
@@ -137,7 +139,7 @@ class Read:
             return None
         if plan.refusal is not None:
             return plan.refusal
-        return self._refused_now(plan) or self._make_request(plan)
+        return self._refused_now(plan) or self._make_request(plan, pooled is not None)
 
     def _refused_now(self, plan: Plan) -> tuple[Reason, str] | None:
         """
@@ -165,7 +167,11 @@ class Read:
             return Reason.ISOLATION, ""
         return None
 
-    def _make_request(self, plan: Plan) -> ReadRequest | tuple[Reason, str]:
+    def _make_request(
+        self,
+        plan: Plan,
+        holds: bool,  # noqa: FBT001 - passed on
+    ) -> ReadRequest | tuple[Reason, str]:
         attached, state, policy = self._attached, self._state, plan.policy
         assert policy is not None
         cache = attached.cache
@@ -184,17 +190,28 @@ class Read:
                 not_served = Reason.SNAPSHOT  # the first read opens it
         return ReadRequest(
             key=key,
-            scopes=plan.reads,
+            scopes=self._scopes(plan),
             ttl=policy.ttl,
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
             codec=cache.codec,
+            sealer=cache.sealer,
             not_served=not_served,
             not_filled=Reason.OWN_WRITES if state.touched else None,
             shadow=cache.shadowing,
             ordered=plan.facts.ordered,
             snapshot=snapshot,
             tracked=schema.tracked,
+            collapse=policy.collapse,
+            across_processes=policy.across_processes,
+            holds=holds,
+            tables=plan.reads,
+        )
+
+    def _scopes(self, plan: Plan) -> tuple[Scope, ...]:
+        context, dialect = self._context, self._attached.dialect
+        return plan.slicing.depends_on(
+            plan.reads, context.statement, dialect.name, dialect.paramstyle, context.parameters[0]
         )
 
     def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:
@@ -202,7 +219,7 @@ class Read:
         parts = [plan.key, context.statement, canonical_parameters(context.parameters[0])]
         for name in vary:
             parts += (name, *self.varied(name))
-        return digest(parts)
+        return self._attached.cache.sealer.name(parts)
 
     def varied(self, name: str) -> tuple[str, str]:
         """
@@ -252,17 +269,20 @@ class Read:
         return result
 
     def _count(self, answer: Answer) -> None:
-        cache = self._attached.cache
-        cache.counts[answer.outcome] += 1
-        if answer.reason is not None:
-            cache.reasons[answer.reason] += 1
-            if answer.reason is Reason.UNSTORABLE:
-                self._attached.warn_once(
-                    f"ormcache does not cache results with values of type {answer.detail}: "
-                    "they cannot be stored exactly"
-                )
+        self._attached.cache.count(answer.outcome, answer.reason)
+        if answer.reason is Reason.UNSTORABLE:
+            self._attached.warn_once(
+                f"ormcache does not cache results with values of type {answer.detail}: "
+                "they cannot be stored exactly"
+            )
 
-    def _tell(self, answer: Answer, store_seconds: float, database_seconds: float) -> None:
+    def _tell(
+        self,
+        answer: Answer,
+        store_seconds: float,
+        database_seconds: float,
+        waited_seconds: float,
+    ) -> None:
         plan, context, dialect = self._plan, self._context, self._attached.dialect
         self._attached.cache.audience.hear_read(
             answer,
@@ -270,4 +290,5 @@ class Read:
             tables=plan.tables if plan is not None else (),
             store_seconds=store_seconds,
             database_seconds=database_seconds,
+            waited_seconds=waited_seconds,
         )

@@ -21,6 +21,7 @@ from typing import Any
 
 from ormcache.errors import ConfigurationError
 from ormcache.protocols import Store
+from ormcache.stores.address import check_signs
 from ormcache.stores.guarded import GuardedStore
 from ormcache.stores.layout import check_namespace
 
@@ -94,6 +95,8 @@ def _redis(url: str, namespace: str, timeout: float, recovery_grace: float) -> S
             raise
         msg = "this store needs the package redis: pip install 'ormcache[redis]'"
         raise ConfigurationError(msg) from exc
+    if not url.lower().startswith("unix:"):  # a path may hold any sign
+        check_signs(url)
     kind = ClusterStore if url.partition("://")[0].lower().endswith("+cluster") else RedisStore
     return GuardedStore(
         kind.from_url(url, namespace, timeout=timeout),

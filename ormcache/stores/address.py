@@ -17,12 +17,15 @@ __all__ = [
     "OPTIONS",
     "TLS_OPTIONS",
     "Address",
+    "check_signs",
     "credentials",
     "database_number",
     "options_of",
     "read_address",
     "split",
 ]
+
+_MALFORMED = "the Redis URL is malformed: check the host, the port, and that signs are %-quoted"
 
 
 class Address(NamedTuple):
@@ -99,8 +102,9 @@ def read_address(url: str) -> Address:
         return _unix(parts, credentials(parts) | options_of(parts, OPTIONS))
     try:
         port = parts.port
-    except ValueError as exc:
-        raise _malformed() from exc
+    except ValueError:
+        # Its text may hold a piece of the password, where a sign in that was not quoted.
+        raise ConfigurationError(_MALFORMED) from None
     arguments: dict[str, Any] = {
         "host": unquote(parts.hostname or "localhost"),
         "port": port or 6379,
@@ -120,19 +124,13 @@ def split(url: str) -> SplitResult:
     """
     try:
         parts = urlsplit(url)
-    except ValueError as exc:
-        raise _malformed() from exc
+    except ValueError:
+        # Its text may hold a piece of the password, where a sign in that was not quoted.
+        raise ConfigurationError(_MALFORMED) from None
     if parts.fragment:
         msg = "a Redis URL has no '#' part; write %23 for a '#' in the user name or password"
         raise ConfigurationError(msg)
     return parts
-
-
-def _malformed() -> ConfigurationError:
-    # Python's words may hold a piece of the password, where a sign in that was not quoted.
-    return ConfigurationError(
-        "the Redis URL is malformed: check the host, the port, and that signs are %-quoted"
-    )
 
 
 def _unix(parts: SplitResult, arguments: dict[str, Any]) -> Address:
@@ -168,3 +166,20 @@ def options_of(parts: SplitResult, readers: dict[str, Callable[[str], Any]]) -> 
         if said.get("ssl_cert_reqs") == "none":
             said["ssl_check_hostname"] = False
     return said
+
+
+def check_signs(url: str) -> None:
+    """
+    Refuse a URL in which a piece of the password stands where something else is expected.
+
+    It does, up to the '@', where a '/' or a '?' in the password is not quoted, and an error would
+    show what it did not expect.
+
+    Raises:
+        ConfigurationError: The URL is malformed.
+    """
+    before, _, query = url.partition("://")[2].partition("?")
+    path = before.partition("/")[2]
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if any("@" in text for text in (path, *names)):
+        raise ConfigurationError(_MALFORMED)

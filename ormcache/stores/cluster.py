@@ -64,9 +64,11 @@ class ClusterStore:
         reading = self._say.fetch(key, scopes)
         return reading.join(self._wire.run(reading.legs))
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        if ttl > 0:
-            self._wire.run(self._say.save(key, entry, ttl))
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        if ttl <= 0:
+            return False
+        (kept,) = self._wire.run(self._say.save(key, entry, ttl, absent=absent))
+        return kept
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         self._wire.run(self._say.announce(intent, lease_seconds))
@@ -126,9 +128,11 @@ class AsyncClusterStore:
         reading = self._say.fetch(key, scopes)
         return reading.join(await self._wire.run(reading.legs))
 
-    async def save(self, key: str, entry: bytes, ttl: float) -> None:
-        if ttl > 0:
-            await self._wire.run(self._say.save(key, entry, ttl))
+    async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        if ttl <= 0:
+            return False
+        (kept,) = await self._wire.run(self._say.save(key, entry, ttl, absent=absent))
+        return kept
 
     async def announce(self, intent: Intent, lease_seconds: float) -> None:
         await self._wire.run(self._say.announce(intent, lease_seconds))

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from redis.exceptions import NoScriptError
 
 from ormcache.errors import StoreError
-from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
+from ormcache.model import Fetched, Intent, Scope, Token, TokenState, is_slice, new_token
 from ormcache.stores.layout import Layout, lease_id, parse_token
 
 __all__ = ["Command", "Dialog", "Talk", "Vocabulary", "facts", "greet"]
@@ -46,6 +46,8 @@ _LUA = files("ormcache.stores") / "lua"
 _PAGE = 1000
 _LONGEST_TTL = 10**9
 _GENERATION = 12
+_SLICE_KEPT = 24 * 3600 * 1000
+"""How long the token of a slice is kept after it was made, in milliseconds."""
 
 
 class _Script:
@@ -88,22 +90,30 @@ class Vocabulary:
         Return the dialog of `Store.fetch`; something must be asked for.
         """
         names = [self._layout.token(scope) for scope in scopes]
+        kinds = _kinds(scopes)
         entries = [] if key is None else [self._layout.entry(key)]
 
         def dialog(generation: bytes) -> Talk[Fetched]:
             answer = yield ("MGET", *entries, *names)
             reply = _sized(answer, len(entries) + len(names))
-            states = yield from _states(generation, names, reply[len(entries) :])
+            states = yield from _states(generation, names, kinds, reply[len(entries) :])
             return Fetched(reply[0] if entries else None, states)
 
         return dialog
 
-    def save(self, key: str, entry: bytes, ttl: float) -> Dialog[None]:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool) -> Dialog[bool]:
         """
         Return the dialog of `Store.save`.
         """
         milliseconds = max(1, int(min(ttl, _LONGEST_TTL) * 1000))
-        return _said("SET", self._layout.entry(key), entry, "PX", milliseconds)
+        name = self._layout.entry(key)
+
+        def dialog(_: bytes) -> Talk[bool]:
+            condition = ("NX",) if absent else ()
+            answer = yield ("SET", name, entry, "PX", milliseconds, *condition)
+            return answer is not None
+
+        return dialog
 
     def announce(self, intent: Intent, lease_seconds: float) -> Dialog[None]:
         """
@@ -120,7 +130,10 @@ class Vocabulary:
         Return the dialog of `Store.settle`.
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
-        return lambda _: self._replicated(_SETTLE.run(names, new_token(), lease_id(intent)))
+        kinds = _kinds(intent.scopes)
+        return lambda _: self._replicated(
+            _SETTLE.run(names, new_token(), lease_id(intent), kinds, _SLICE_KEPT)
+        )
 
     def _replicated(self, invalidation: Talk[Any]) -> Talk[None]:
         yield from invalidation
@@ -154,6 +167,13 @@ class Vocabulary:
         Return the dialog of `Store.info`.
         """
         return _info
+
+
+def _kinds(scopes: Sequence[Scope]) -> str:
+    """
+    Return which scopes are slices, one letter for each.
+    """
+    return "".join("s" if is_slice(scope) else "t" for scope in scopes)
 
 
 def greet(*, clustered: bool = False) -> Talk[bytes]:
@@ -237,7 +257,7 @@ def _warn(problem: str, run: str) -> None:
 
 
 def _states(
-    generation: bytes, names: Sequence[bytes], found: Sequence[Any]
+    generation: bytes, names: Sequence[bytes], kinds: str, found: Sequence[Any]
 ) -> Talk[tuple[TokenState, ...]]:
     """
     Return the state of every scope, asking the server once more about those that are not quiet.
@@ -250,7 +270,9 @@ def _states(
     states = [_state(generation, raw) for raw in found]
     unclear = [place for place, state in enumerate(states) if state is None or state.in_doubt]
     if unclear:
-        answer = yield from _TOKENS.run([names[place] for place in unclear], new_token())
+        asked = [names[place] for place in unclear]
+        theirs = "".join(kinds[place] for place in unclear)
+        answer = yield from _TOKENS.run(asked, new_token(), theirs, _SLICE_KEPT)
         for place, raw in zip(unclear, _sized(answer, len(unclear)), strict=True):
             states[place] = _state(generation, raw)
     return tuple([_known(state) for state in states])

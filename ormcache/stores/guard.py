@@ -16,11 +16,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ormcache.errors import ConfigurationError, StoreError, StoreRecoveringError
+from ormcache.forked import begin_anew_after_fork
 from ormcache.model import Fetched, Intent, Scope
 from ormcache.protocols import Clock
 from ormcache.stores.breaker import Breaker
 from ormcache.stores.debt import Debt, Due
-from ormcache.stores.forked import begin_anew_after_fork
 from ormcache.stores.recent import Recent
 from ormcache.stores.recovery import Recovery
 
@@ -128,12 +128,13 @@ class Guard:
         self._check_believed()
         return fetched
 
-    def save(self, key: str, entry: bytes, ttl: float) -> Asks[None]:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool) -> Asks[bool]:
         """
         Save an entry.
         """
         # Needs no look at the debt: paying replaces the tokens that this entry was read under.
-        yield from self._ask(lambda store: store.save(key, entry, ttl))
+        kept: bool = yield from self._ask(lambda store: store.save(key, entry, ttl, absent=absent))
+        return kept
 
     def announce(self, intent: Intent, lease_seconds: float) -> Asks[None]:
         """

@@ -86,8 +86,8 @@ class GuardedStore:
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return self._do(self._guard.fetch(key, scopes))
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        self._do(self._guard.save(key, entry, ttl))
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        return self._do(self._guard.save(key, entry, ttl, absent=absent))
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         self._do(self._guard.announce(intent, lease_seconds))
@@ -137,8 +137,8 @@ class AsyncGuardedStore:
     async def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return await self._do(self._guard.fetch(key, scopes))
 
-    async def save(self, key: str, entry: bytes, ttl: float) -> None:
-        await self._do(self._guard.save(key, entry, ttl))
+    async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        return await self._do(self._guard.save(key, entry, ttl, absent=absent))
 
     async def announce(self, intent: Intent, lease_seconds: float) -> None:
         await self._do(self._guard.announce(intent, lease_seconds))

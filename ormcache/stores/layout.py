@@ -2,7 +2,7 @@
 How are entries and tokens laid out in a shared store?
 
     ormcache:<namespace>:e:<key>     an entry, with a TTL
-    ormcache:<namespace>:t:<scope>   a token, without one: O(scopes) in all
+    ormcache:<namespace>:t:<scope>   a token, without one: O(tables) in all; a slice's has one, too
 
 A token key holds `<token>` when quiet and `<token>|<lease id>:<deadline ms>|…` while writers are
 between announce and settle; the deadline is in milliseconds of the store's own clock. Anything

@@ -77,9 +77,10 @@ class RedisStore:
             return Fetched(None, ())
         return self._wire.run(self._say.fetch(key, scopes))
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        if ttl > 0:
-            self._wire.run(self._say.save(key, entry, ttl))
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        if ttl <= 0:
+            return False
+        return self._wire.run(self._say.save(key, entry, ttl, absent=absent))
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         self._wire.run(self._say.announce(intent, lease_seconds))
@@ -139,9 +140,10 @@ class AsyncRedisStore:
             return Fetched(None, ())
         return await self._wire.run(self._say.fetch(key, scopes))
 
-    async def save(self, key: str, entry: bytes, ttl: float) -> None:
-        if ttl > 0:
-            await self._wire.run(self._say.save(key, entry, ttl))
+    async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        if ttl <= 0:
+            return False
+        return await self._wire.run(self._say.save(key, entry, ttl, absent=absent))
 
     async def announce(self, intent: Intent, lease_seconds: float) -> None:
         await self._wire.run(self._say.announce(intent, lease_seconds))

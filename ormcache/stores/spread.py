@@ -78,11 +78,12 @@ class Spread:
 
         return Reading(legs, join)
 
-    def save(self, key: str, entry: bytes, ttl: float) -> list[Leg]:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool) -> list[Leg]:
         """
         Return the leg of `Store.save`.
         """
-        return [Leg(self._say.save(key, entry, ttl), slot=key_slot(self._layout.entry(key)))]
+        saving = self._say.save(key, entry, ttl, absent=absent)
+        return [Leg(saving, slot=key_slot(self._layout.entry(key)))]
 
     def announce(self, intent: Intent, lease_seconds: float) -> list[Leg]:
         """

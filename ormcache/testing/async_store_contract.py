@@ -38,8 +38,8 @@ class Carried:
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return self.wait(self.store.fetch(key, scopes))
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        self.wait(self.store.save(key, entry, ttl))
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        return bool(self.wait(self.store.save(key, entry, ttl, absent=absent)))
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         self.wait(self.store.announce(intent, lease_seconds))

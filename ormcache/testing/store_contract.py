@@ -17,6 +17,7 @@ leases to run out by themselves.
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 from ormcache.model import Scope
 from ormcache.testing.store_history import hammer
@@ -73,6 +74,27 @@ class StoreContract(TokenContract):
         assert store.fetch("none", ()).entry is None
         self.wait_until(lambda: store.fetch("short", ()).entry is None)
         assert store.fetch("long", ()).entry == b"rows"
+
+    def test_what_is_there_is_kept_where_only_an_absent_entry_was_to_be_saved(self) -> None:
+        store = self.fresh_store()
+        assert store.save("lease", b"mine", SHORT, absent=True)
+        assert not store.save("lease", b"another's", LONG, absent=True)
+        assert store.fetch("lease", ()).entry == b"mine"
+        self.wait_until(lambda: store.save("lease", b"the next one's", LONG, absent=True))
+        assert store.fetch("lease", ()).entry == b"the next one's"
+        assert store.save("lease", b"replaced", LONG)
+        assert store.fetch("lease", ()).entry == b"replaced"
+
+    def test_of_several_that_save_an_absent_entry_one_succeeds(self) -> None:
+        store = self.fresh_store()
+
+        def save(number: int) -> bool:
+            return store.save("lease", b"%d" % number, LONG, absent=True)
+
+        with ThreadPoolExecutor(8) as pool:
+            saved = list(pool.map(save, range(40)))
+        assert saved.count(True) == 1
+        assert store.fetch("lease", ()).entry == b"%d" % saved.index(True)
 
     def test_tokens_outlive_entries_of_the_same_name(self) -> None:
         store = self.fresh_store()

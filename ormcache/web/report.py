@@ -14,13 +14,15 @@ the number of reads.
 | hits only         | `ormcache; hit; detail="hit=3"`                      |
 | others, too       | `ormcache; fwd=miss; detail="hit=2 miss=1"`          |
 | and all are kept  | `ormcache; fwd=miss; stored; detail="hit=2 miss=1"`  |
+| some collapsed    | `ormcache; fwd=miss; collapsed; detail="collapsed=2"` |
 
 `fwd` says why some read went on to the database; of several reasons, the one that the RFC calls the
-most specific. The detail counts reads by outcome, and then by reason where there is one:
-`detail="bypass=2 in_doubt=1 no_policy=1"`.
+most specific. `collapsed` says that some read waited for another one that was loading the same
+entry, which is a miss where nothing else says more. The detail counts reads by outcome, and then by
+reason where there is one: `detail="bypass=2 in_doubt=1 no_policy=1"`.
 
-`Server-Timing` (W3C) has one metric for each outcome, with the milliseconds that the store and the
-database took for it.
+`Server-Timing` (W3C) has one metric for each outcome, with the milliseconds that the store, the
+database, and waiting for another read took for it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,12 @@ Audience = bool | Callable[[_Request], bool]
 Who may see a report: all, nobody, or whom a function of the request picks.
 """
 
-_FORWARDED = (Outcome.BYPASS, Outcome.MISS, Outcome.STALE)
+_FORWARDED = {
+    Outcome.BYPASS: "bypass",
+    Outcome.MISS: "miss",
+    Outcome.STALE: "stale",
+    Outcome.COLLAPSED: "miss",
+}
 """
 What sends a request on to its origin, from the RFC's most specific reason to its least.
 """
@@ -96,9 +103,12 @@ def _cache_status(reads: Sequence[ReadEvent]) -> str:
     parts = ["ormcache"]
     if not forwarded:
         parts.append("hit")
-    parts += [f"fwd={outcome.value}" for outcome in _FORWARDED if outcome in outcomes][:1]
-    if forwarded and all(read.stored for read in forwarded):
+    parts += [f"fwd={why}" for outcome, why in _FORWARDED.items() if outcome in outcomes][:1]
+    loaded = [read for read in forwarded if read.outcome is not Outcome.COLLAPSED]
+    if loaded and all(read.stored for read in loaded):
         parts.append("stored")
+    if Outcome.COLLAPSED in outcomes:
+        parts.append("collapsed")
     parts.append(f'detail="{_counted(reads)}"')
     return "; ".join(parts)
 
@@ -113,7 +123,9 @@ def _server_timing(reads: Sequence[ReadEvent]) -> str:
 
 
 def _milliseconds(reads: Sequence[ReadEvent]) -> float:
-    return 1000 * sum(read.store_seconds + read.database_seconds for read in reads)
+    return 1000 * sum(
+        read.store_seconds + read.database_seconds + read.waited_seconds for read in reads
+    )
 
 
 def _counted(reads: Sequence[ReadEvent]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ormcache.drive import Performer, run
-from ormcache.effects import Announce, Apply, Effect, Fetch, Load, Save, Settle
+from ormcache.effects import Announce, Apply, Claim, Effect, Fetch, Load, Save, Settle
 from ormcache.errors import StoreError
 from ormcache.model import Fetched, Intent, Scope, Token, TokenState
 
@@ -32,8 +32,9 @@ class NotingStore:
             raise StoreError("down")
         return FETCHED
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        self.asked.append(("save", key, entry, ttl))
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        self.asked.append(("claim" if absent else "save", key, entry, ttl))
+        return True
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         self.asked.append(("announce", intent, lease_seconds))
@@ -48,6 +49,7 @@ class NotingStore:
         (Fetch("f", (A,)), ("fetch", "f", (A,)), FETCHED),
         (Fetch(None, (A,)), ("fetch", None, (A,)), FETCHED),
         (Save("f", b"entry", 3.0), ("save", "f", b"entry", 3.0), None),
+        (Claim("lease", 0.5), ("claim", "lease", b"", 0.5), True),
         (Announce(INTENT), ("announce", INTENT, 10.0), None),
         (Settle(INTENT), ("settle", INTENT), None),
     ],

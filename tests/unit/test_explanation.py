@@ -41,6 +41,8 @@ def test_of_several_policies_the_one_that_decides_is_named():
         "vary": "cache.policy('products')",
         "max_rows": "the model of shop.orders",
         "max_bytes": "the statement's own option",
+        "collapse": "cache.policy('products') and the model of shop.orders",
+        "across_processes": "cache.policy('products') and the model of shop.orders",
         "enabled": "cache.policy('products') and the model of shop.orders",
     }
 
@@ -61,6 +63,8 @@ def test_a_setting_that_nobody_made_is_the_default():
         "ttl": "the statement's own option",
         "max_rows": "default",
         "max_bytes": "default",
+        "collapse": "default",
+        "across_processes": "default",
         "enabled": "default",
     }
 

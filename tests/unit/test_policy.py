@@ -13,8 +13,11 @@ def test_a_policy_without_settings_has_the_documented_ones():
         "ttl": 300.0,
         "depends_on": (),
         "vary": (),
+        "slices": (),
         "max_rows": 10_000,
         "max_bytes": 1_048_576,
+        "collapse": 1.0,
+        "across_processes": False,
         "enabled": True,
     }
 
@@ -23,7 +26,7 @@ def test_a_policy_without_settings_has_the_documented_ones():
     ("settings", "message"),
     [
         ({"tll": 3}, "unknown policy setting 'tll'; did you mean 'ttl'"),
-        ({"zzzzzz": 3}, "valid: depends_on, enabled, max_bytes, max_rows, ttl, vary"),
+        ({"zzzzzz": 3}, "valid: across_processes, .*, depends_on, .*, max_rows, slices, ttl, vary"),
         ({"ttl": 0}, "'ttl' must be a number of seconds above 0, got 0"),
         ({"ttl": -1.5}, "'ttl' must be a number of seconds above 0, got -1.5"),
         ({"ttl": True}, "'ttl'"),
@@ -35,9 +38,16 @@ def test_a_policy_without_settings_has_the_documented_ones():
         ({"max_rows": 1.0}, "'max_rows'"),
         ({"max_rows": True}, "'max_rows'"),
         ({"max_bytes": -1}, "'max_bytes' must be a whole number of bytes above 0, got -1"),
+        ({"collapse": -0.1}, "'collapse' must be a number of seconds from 0 to 60, got -0.1"),
+        ({"collapse": True}, "'collapse'"),
+        ({"collapse": float("nan")}, "'collapse'"),
+        ({"across_processes": 1}, "'across_processes' must be True or False, got 1"),
         ({"enabled": 1}, "'enabled' must be True or False, got 1"),
         ({"depends_on": "orders"}, r"sequence of names such as \('orders',\), got 'orders'"),
         ({"depends_on": [1]}, "'depends_on'"),
+        ({"slices": "tenant_id"}, r"sequence of names such as \('tenant_id',\)"),
+        ({"slices": "abcd"}, "'slices'"),
+        ({"slices": list("abcd")}, "at most 3 columns, got 4"),
         ({"depends_on": [""]}, "'depends_on'"),
         ({"depends_on": 3}, "'depends_on'"),
         ({"vary": "role"}, r"'vary' must be a sequence of names such as \('tenant',\)"),
@@ -90,10 +100,20 @@ class TestStrictest:
         assert Policy.strictest(iter([policy])) is policy
 
     def test_honours_every_one(self):
-        one = Policy(ttl=5, vary=["b"], depends_on=["x", "y"], max_rows=9, max_bytes=1)
-        other = Policy(ttl=7, vary=["a", "b"], depends_on=["z"], max_rows=2, max_bytes=3)
+        one = Policy(
+            ttl=5, vary=["b"], depends_on=["x", "y"], max_rows=9, max_bytes=1, collapse=0.2
+        )
+        other = Policy(
+            ttl=7, vary=["a", "b"], depends_on=["z"], max_rows=2, max_bytes=3, across_processes=True
+        )
         expected = Policy(
-            ttl=5, vary=("a", "b"), depends_on=("x", "y", "z"), max_rows=2, max_bytes=1
+            ttl=5,
+            vary=("a", "b"),
+            depends_on=("x", "y", "z"),
+            max_rows=2,
+            max_bytes=1,
+            collapse=0.2,
+            across_processes=True,
         )
         assert Policy.strictest([one, other]) == expected
         assert Policy.strictest([other, one]) == expected

@@ -38,6 +38,14 @@ def test_counts_by_outcome():
     assert repr(log) == "<Recording 2 hits, 2 misses, 1 bypass, 1 commit>"
 
 
+def test_reads_that_waited_for_another_are_counted_where_there_are_any():
+    log = Recording()
+    for outcome in (Outcome.MISS, Outcome.COLLAPSED, Outcome.COLLAPSED):
+        log.on_read(read(outcome))
+    assert (log.hits, log.misses, log.collapsed) == (0, 1, 2)
+    assert repr(log) == "<Recording 0 hits, 1 miss, 2 collapsed, 0 bypasses, 0 commits>"
+
+
 def test_nothing_is_added_once_the_block_has_ended():
     log = Recording()
     log.on_read(read(Outcome.HIT))

@@ -6,6 +6,16 @@
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- Keep a token. That of a slice, marked 's' at its place in `kinds`, is dropped after `ttl`
+-- milliseconds: there are as many as rows, and a missing token is as good as a fresh one. Not while
+-- there are leases beside it: a server short of memory may drop what has an end before its time.
+local function keep(position, value, kinds, ttl)
+  if string.sub(kinds, position, position) == 's' and not string.find(value, '|', 1, true) then
+    return redis.pcall('SET', KEYS[position], value, 'PX', ttl)
+  end
+  return redis.pcall('SET', KEYS[position], value)
+end
+
 -- Return the token (nil: nothing of ours is there), the text of the leases that still run, and
 -- whether others have run out. The lease `own`, if given, is left out of both.
 local function read(key, own)

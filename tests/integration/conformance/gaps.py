@@ -43,8 +43,8 @@ class HookedStore:
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return self._around("fetch", key, scopes)
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
-        return self._around("save", key, entry, ttl)
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
+        return self._around("save", key, entry, ttl, absent=absent)
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         return self._around("announce", intent, lease_seconds)
@@ -52,10 +52,10 @@ class HookedStore:
     def settle(self, intent: Intent) -> None:
         return self._around("settle", intent)
 
-    def _around(self, operation: str, *arguments: Any) -> Any:
+    def _around(self, operation: str, *arguments: Any, **options: Any) -> Any:
         self._wanted(f"before {operation}")()
         self._check(operation)
-        answer = getattr(self._store, operation)(*arguments)
+        answer = getattr(self._store, operation)(*arguments, **options)
         self._wanted(f"after {operation}")()
         return answer
 
@@ -76,10 +76,10 @@ class HookedAsyncStore(HookedStore):
     The same for an asynchronous store. What is to be done may use asynchronous applications.
     """
 
-    async def _around(self, operation: str, *arguments: Any) -> Any:
+    async def _around(self, operation: str, *arguments: Any, **options: Any) -> Any:
         await util.greenlet_spawn(self._wanted(f"before {operation}"))
         self._check(operation)
-        answer = await getattr(self._store, operation)(*arguments)
+        answer = await getattr(self._store, operation)(*arguments, **options)
         await util.greenlet_spawn(self._wanted(f"after {operation}"))
         return answer
 

@@ -79,13 +79,27 @@ class Worker:
         self._process.join(PATIENCE)
         assert self._process.exitcode == -signal.SIGKILL
 
+    def collapse(self, seconds: float) -> None:
+        """
+        Have its reads collapse with those of other processes.
+        """
+        self._ask("collapse", seconds)
+
+    def die_while_loading(self) -> None:
+        """
+        Have it read the product's name, and be killed when the database has answered.
+        """
+        self._pipe.send(("die_while_loading",))
+        self._process.join(PATIENCE)
+        assert self._process.exitcode == -signal.SIGKILL
+
     def close(self) -> None:
         self._process.kill()
         self._process.join(PATIENCE)
         self._process.close()
         self._pipe.close()
 
-    def _ask(self, *command: str) -> Any:
+    def _ask(self, *command: object) -> Any:
         self._pipe.send(command)
         return self._answer(command[0])
 
@@ -139,6 +153,20 @@ def _rename(app: Any, _pipe: Connection, name: str) -> None:
     rename(app, name)
 
 
+def _collapse(app: Any, _pipe: Connection, seconds: float) -> None:
+    app.cache.policy("products", ttl=300, collapse=seconds, across_processes=True)
+
+
+def _die_while_loading(app: Any, pipe: Connection) -> None:
+    from sqlalchemy import event
+
+    def die(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(app.engine, "after_cursor_execute", die)
+    _name(app, pipe)
+
+
 def _rename_and_die(app: Any, pipe: Connection, name: str, moment: str) -> None:
     from tests.integration.conformance.gaps import hook
 
@@ -162,4 +190,6 @@ _COMMANDS: dict[str, Callable[..., Any]] = {
     "name": _name,
     "rename": _rename,
     "rename_and_die": _rename_and_die,
+    "collapse": _collapse,
+    "die_while_loading": _die_while_loading,
 }

@@ -47,10 +47,10 @@ class AsyncHookedStore(HookedStore):
     `HookedStore` for event loops; what is to be done may block and goes to a thread.
     """
 
-    async def _around(self, operation: str, *arguments: Any) -> Any:
+    async def _around(self, operation: str, *arguments: Any, **options: Any) -> Any:
         await asyncio.to_thread(self._wanted(f"before {operation}"))
         self._check(operation)
-        answer = await getattr(self._store, operation)(*arguments)
+        answer = await getattr(self._store, operation)(*arguments, **options)
         await asyncio.to_thread(self._wanted(f"after {operation}"))
         return answer
 

@@ -36,9 +36,9 @@ class Unreliable(MemoryStore):
         self._reach("fetch")
         return super().fetch(key, scopes)
 
-    def save(self, key, entry, ttl):
+    def save(self, key, entry, ttl, *, absent=False):
         self._reach("save")
-        super().save(key, entry, ttl)
+        return super().save(key, entry, ttl, absent=absent)
 
     def announce(self, intent, lease_seconds):
         self._reach("announce")

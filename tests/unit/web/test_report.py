@@ -10,6 +10,7 @@ from ormcache import ConfigurationError, Outcome, ReadEvent, Reason
 from ormcache.web.report import checked, headers, may_see
 
 HIT, MISS, STALE, BYPASS = Outcome.HIT, Outcome.MISS, Outcome.STALE, Outcome.BYPASS
+COLLAPSED = Outcome.COLLAPSED
 
 
 def event(
@@ -18,6 +19,7 @@ def event(
     *,
     stored: bool = False,
     seconds: tuple[float, float] = (0.0, 0.0),
+    waited: float = 0.0,
 ) -> ReadEvent:
     return ReadEvent(
         outcome=outcome,
@@ -29,6 +31,7 @@ def event(
         database_seconds=seconds[1],
         rows=1,
         stored=stored,
+        waited_seconds=waited,
     )
 
 
@@ -54,6 +57,14 @@ def told(*reads: ReadEvent) -> dict[str, str]:
             [event(MISS), event(BYPASS, Reason.NO_POLICY), event(BYPASS, Reason.IN_DOUBT)],
             'ormcache; fwd=bypass; detail="miss=1 bypass=2 no_policy=1 in_doubt=1"',
         ),
+        (
+            [event(HIT), event(COLLAPSED)],
+            'ormcache; fwd=miss; collapsed; detail="hit=1 collapsed=1"',
+        ),
+        (
+            [event(COLLAPSED), event(STALE, stored=True)],
+            'ormcache; fwd=stale; stored; collapsed; detail="stale=1 collapsed=1"',
+        ),
     ],
 )
 def test_one_member_says_how_the_request_went(reads: list[ReadEvent], member: str):
@@ -65,11 +76,13 @@ def test_a_metric_for_each_outcome_says_how_long_it_took():
         event(MISS, stored=True, seconds=(0.0005, 0.02)),
         event(HIT, seconds=(0.00025, 0.0)),
         event(HIT, seconds=(0.0005, 0.0)),
+        event(COLLAPSED, seconds=(0.0005, 0.0), waited=0.04),
         event(BYPASS, Reason.NO_POLICY, seconds=(0.0, 0.001)),
     )
     assert told(*reads)["server-timing"] == (
         'ormcache-hit;dur=0.750;desc="ormcache hit=2", '
         'ormcache-miss;dur=20.500;desc="ormcache miss=1", '
+        'ormcache-collapsed;dur=40.500;desc="ormcache collapsed=1", '
         'ormcache-bypass;dur=1.000;desc="ormcache bypass=1 no_policy=1"'
     )
 
