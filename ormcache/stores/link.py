@@ -105,7 +105,7 @@ class Link:
         self.generation = b""
         self._reigns = reigns
         self._deadline = _Deadline(deadline)
-        self.greet_at = 0.0
+        self._greet_at = 0.0
         left = max(deadline - time.monotonic(), 0.001)
         self._connection = _KINDS[address.kind](
             **address.arguments,
@@ -127,7 +127,7 @@ class Link:
         Return what *dialog* returns, or raise what it or the network raised.
         """
         self._deadline.at = deadline
-        if deadline > self.greet_at:
+        if deadline > self._greet_at:
             self.greet(deadline)
         return self._talk(dialog(self.generation))
 
@@ -135,9 +135,12 @@ class Link:
         """
         Learn which reign of which server is at the other end, or raise where it is of no use.
         """
-        self.generation = self._talk(greet(clustered=self.address.clustered))
-        self._reigns.met(self.address.text, self.generation)
-        self.greet_at = deadline + BELIEVED
+        generation = self._talk(greet(clustered=self.address.clustered))
+        # Whose server is the same has nothing to tell of a place where there may be another by now.
+        if generation != self.generation:
+            self.generation = generation
+            self._reigns.meet(self.address.text, generation)
+        self._greet_at = deadline + BELIEVED
 
     def renew(self, deadline: float) -> None:
         """
@@ -150,7 +153,7 @@ class Link:
         """
         Whether it is time to greet, before anything is believed.
         """
-        return self._deadline.at > self.greet_at
+        return self._deadline.at > self._greet_at
 
     def send(self, commands: Sequence[Command]) -> None:
         """

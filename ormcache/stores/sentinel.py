@@ -196,7 +196,7 @@ def _follow(place: Sentinels, now: Address, elected: Node, reigns: Reigns) -> Ad
     Return the address of the node *elected*: the same object as *now* where it is the same node.
     """
     host, port = elected
-    reigns.met(place.text, f"{host}:{port}".encode())
+    reigns.meet(place.text, f"{host}:{port}".encode())
     arguments: dict[str, Any] = now.arguments
     if (arguments.get("host"), arguments.get("port")) == elected:
         return now

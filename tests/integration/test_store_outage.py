@@ -2,6 +2,7 @@
 What does the Redis store do when its server stops, freezes, comes back, or talks nonsense?
 """
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -196,10 +197,27 @@ def test_a_connection_to_the_server_that_was_replaced_is_not_used_again(server):
         way.lead_to(second, hang_up=False)
         assert store.fetch("fingerprint", ()).entry is None
         # Another thread's operation ends meanwhile, over the connection it had.
-        deadline = time.monotonic() + PATIENT
-        late = store._wire._use(busy, store._say.fetch("fingerprint", ()), deadline)
-        assert late.entry == b"old rows"
+        ends = time.monotonic() + PATIENT
+        ended = store._wire._use(busy, store._say.fetch("fingerprint", ()), ends)
+        assert ended.entry == b"old rows"
         assert store.fetch("fingerprint", ()).entry is None
+
+
+def test_a_connection_of_another_loop_to_the_server_that_was_replaced_is_not_used_again(server):
+    async def entry(store):
+        return (await store.fetch("fingerprint", ())).entry
+
+    with servers.redis(sources=OURS) as second, a_way_to(server) as way:
+        redis_store(server, "replaced-async").save("fingerprint", b"old rows", 600)
+        first, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+        store = RedisStore.from_url(way.url, "replaced-async", timeout=PATIENT).asynchronous()
+        assert first.run_until_complete(entry(store)) == b"old rows"
+        way.lead_to(second, hang_up=False)
+        assert other.run_until_complete(entry(store)) is None
+        assert first.run_until_complete(entry(store)) is None
+        for loop in (first, other):
+            loop.run_until_complete(store.close())
+            loop.close()
 
 
 class Way:
