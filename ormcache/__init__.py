@@ -15,6 +15,7 @@ The map of the package:
     reading, freshness, entry            the life of a read
     writing, touched                     the life of a write
     fingerprint                          when two reads are the same read
+    seals                                what a secret adds to an entry
     effects, drive                       what the paths ask for, and who does it
     cache                                what the user holds
     explanation                          would this be cached, and why
@@ -28,7 +29,14 @@ The map of the package:
 from __future__ import annotations
 
 from .cache import Cache
-from .errors import ConfigurationError, OrmcacheError, StoreError, Undecodable, Unstorable
+from .errors import (
+    CommitRefusedError,
+    ConfigurationError,
+    OrmcacheError,
+    StoreError,
+    Undecodable,
+    Unstorable,
+)
 from .events import CommitEvent, ReadEvent, ShadowDifference
 from .explanation import Explanation
 from .model import Outcome, Reason
@@ -38,6 +46,7 @@ from .recording import Recording
 __all__ = [
     "Cache",
     "CommitEvent",
+    "CommitRefusedError",
     "ConfigurationError",
     "Explanation",
     "OrmcacheError",

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import Counter
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
+from .codecs import open_sealer
+from .counts import Counts
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
 from .fingerprint import NoIdentityError, canonical
 from .flights import Flights
-from .model import Outcome, Reason
 from .policy import Policy
 from .rulebook import Rulebook
 from .waiting.loops import LoopWaiting
@@ -26,23 +27,26 @@ from .waiting.threads import ThreadWaiting
 from .writing import commit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections import Counter
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from .explanation import Explanation
-    from .model import Scope
+    from .model import Outcome, Reason, Scope
     from .policy import Policies
     from .protocols import AsyncStore, Codec, Observer, Store, Waiting
     from .recording import Recording
 
-__all__ = ["Cache", "Mode"]
+__all__ = ["Cache", "Mode", "OnOutage"]
 
 log = logging.getLogger("ormcache")
 
 Mode = Literal["on", "off", "shadow"]
+OnOutage = Literal["proceed", "refuse"]
 
 _MODES = ("on", "off", "shadow")
+_ON_OUTAGE = ("proceed", "refuse")
 
 
 class Cache:
@@ -59,11 +63,18 @@ class Cache:
         mode: `"on"`; `"off"`: the database answers, writes still invalidate; `"shadow"`: the
             database answers and the would-be hit is compared with it.
         lease_seconds: How long a writer that died keeps its tables uncached.
+        on_outage: What becomes of a commit whose invalidation the store cannot be told of:
+            `"proceed"`: it is made, and the invalidation delivered later; `"refuse"`: it raises
+            `CommitRefusedError`, and nothing is committed. docs/outage.md says what each promises.
         codec: How rows become bytes.
         observers: Told about each read and commit.
         trust_listeners: True: the application's own listeners on connections and cursors, and its
             `creator`, do not change what a statement means (they trace, count or authenticate);
             hits then need no connection even where there are such.
+        secret: At least 16 random bytes, as `str` or `bytes`, shared by the processes of this
+            application: what it has not sealed is a miss, and the store's keys tell nothing about
+            parameters. Several while one replaces another, the newest first.
+        encrypt: Also keep entries from whoever can read the store; needs `ormcache[crypto]`.
 
     Raises:
         ConfigurationError: A setting is wrong.
@@ -78,9 +89,12 @@ class Cache:
         policy_file: str | Path | None = None,
         mode: Mode = "on",
         lease_seconds: float = 10.0,
+        on_outage: OnOutage = "proceed",
         codec: Codec | None = None,
         observers: Iterable[Observer] = (),
         trust_listeners: bool = False,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        encrypt: bool = False,
     ) -> None:
         if not 0 < lease_seconds <= 3600:
             msg = f"setting 'lease_seconds' must be above 0 and at most 3600, got {lease_seconds!r}"
@@ -88,19 +102,23 @@ class Cache:
         if default is not None and not isinstance(default, Policy):
             msg = f"setting 'default' must be a Policy, got {default!r}"
             raise ConfigurationError(msg)
+        if on_outage not in _ON_OUTAGE:
+            raise ConfigurationError.unknown("value of 'on_outage'", str(on_outage), _ON_OUTAGE)
+        self.refuses = on_outage == "refuse"
+        """Whether a commit that the store cannot be told of is refused."""
         self.store = store
         self.async_store = async_store or _asynchronous(store)
         self._codec = codec
+        self.sealer = open_sealer(secret, encrypt=encrypt)
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
         self.flights = Flights()
         self.waiting = ThreadWaiting(self.flights)
         self.async_waiting = LoopWaiting(self.flights)
         self.audience = Audience(observers)
-        self.counts: Counter[Outcome] = Counter()
-        """Reads by outcome since this object was made, in this process."""
-        self.reasons: Counter[Reason] = Counter()
-        """The same by reason: of bypasses, and of misses that left nothing behind."""
+        self._counts = Counts()
+        self.count = self._counts.add
+        """Count a read by its outcome and reason."""
         self.mode = mode
         self._rules = Rulebook(default, policy_file)
         self._vary: dict[str, Callable[[], object]] = {}
@@ -111,14 +129,22 @@ class Cache:
 
     @classmethod
     def from_url(
-        cls, url: str, *, namespace: str = "default", timeout: float = 0.05, **settings: Any
+        cls,
+        url: str,
+        *,
+        namespace: str = "default",
+        timeout: float = 0.05,
+        recovery_grace: float = 5.0,
+        **settings: Any,
     ) -> Self:
         """
-        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://` or
-        `memory://` (this process only).
+        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://`,
+        `redis+sentinel://`, `redis+cluster://` (docs/topologies.md) or `memory://` (this process
+        only).
 
         *namespace* keeps applications that share a server apart. *timeout* in seconds bounds every
-        single operation of the store.
+        single operation of the store. After an outage that it has noticed, this process leaves the
+        store alone for *recovery_grace* seconds more, in which others deliver what they owe it.
 
         Raises:
             ConfigurationError: The URL, the namespace or a setting is wrong. That nothing answers
@@ -129,9 +155,10 @@ class Cache:
         for name in settings:
             if name not in _SETTINGS:
                 raise ConfigurationError.unknown(
-                    "cache setting", name, _SETTINGS | {"namespace", "timeout"}
+                    "cache setting", name, _SETTINGS | {"namespace", "recovery_grace", "timeout"}
                 )
-        return cls(open_store(url, namespace, timeout=timeout), **settings)
+        store = open_store(url, namespace, timeout=timeout, recovery_grace=recovery_grace)
+        return cls(store, **settings)
 
     def __repr__(self) -> str:
         return f"<Cache mode={self.mode!r} store={self.store!r} enabled={len(self._enabled)}>"
@@ -220,12 +247,19 @@ class Cache:
         self._rules.set(table, made)
 
     def explain(
-        self, statement: object, parameters: object = None, *, bind: object = None
+        self,
+        statement: object,
+        parameters: object = None,
+        *more: object,
+        bind: object = None,
+        **options: object,
     ) -> Explanation:
         """
         Return whether and why *statement* would be cached, and what would change that.
 
             print(cache.explain(select(Product).where(Product.id == 7)))
+            print(cache.explain(products.find({"_id": 7})))
+            print(cache.explain(products.aggregate, [{"$count": "n"}]))
 
         The answer is that of the read path, which decides all but the last step: neither the
         statement nor a flush is sent to the database, nothing is asked of the store. Where
@@ -233,7 +267,9 @@ class Cache:
 
         Args:
             statement: A `select()`, `text()`, legacy `Query`, DML or DDL; a string is for `text()`.
-            parameters: As for `Session.execute`.
+                Of a MongoDB collection: a cursor of `find()`, or a method that reads.
+            parameters: As for `Session.execute`; of a method, its first argument.
+            more: Further arguments of a method, as are *options*.
             bind: Where it would run: an `Engine`, `Connection`, `Session` (its transaction and
                 unflushed changes count), `sessionmaker` or `scoped_session`. By default what the
                 cache is enabled on.
@@ -241,9 +277,37 @@ class Cache:
         Raises:
             ConfigurationError: It is not clear on which engine, or the cache is not enabled there.
         """
+        if _is_of_pymongo(statement):
+            from .pymongo.explain import explain as explain_read
+
+            if bind is not None:
+                raise ConfigurationError("bind= is for SQL: a collection knows its client")
+            return explain_read(self, statement, _arguments(parameters, more), options)
+        if more or options:
+            msg = "a statement is explained like this: explain(statement, parameters, bind=...)"
+            raise ConfigurationError(msg)
         from .sqlalchemy.explain import explain
 
         return explain(self, self._enabled, statement, parameters, bind)
+
+    async def aexplain(
+        self, read: object, argument: object = None, *more: object, **options: object
+    ) -> Explanation:
+        """
+        As `explain`, for what an asynchronous MongoDB collection reads.
+
+            print(await cache.aexplain(products.count_documents, {"category": 7}))
+        """
+        if not _is_of_pymongo(read):
+            msg = (
+                "aexplain() takes a cursor of MongoDB's, or a method that reads with its "
+                "arguments: aexplain(products.find_one, {...}); a SQL statement is explained by "
+                "await session.run_sync(lambda s: cache.explain(statement, bind=s))"
+            )
+            raise ConfigurationError(msg)
+        from .pymongo.explain import aexplain
+
+        return await aexplain(self, read, _arguments(argument, more), options)
 
     def vary(self, name: str, value: Callable[[], object]) -> None:
         """
@@ -382,11 +446,16 @@ class Cache:
         *,
         refused: Callable[[BaseException], bool],
         store: Store,
+        may_refuse: bool = True,
     ) -> None:
         """
         Let *database* make changes to *scopes* permanent, as the protocol wants it.
 
         *refused*: whether what *database* raised proves that nothing became permanent, or will.
+
+        Raises:
+            CommitRefusedError: The store cannot be told, and the cache's setting is to refuse then,
+                unless *may_refuse* is false: it was promised that this can be committed.
         """
         if not scopes:
             database()
@@ -395,7 +464,8 @@ class Cache:
         committed = False
         delivered = False
         try:
-            delivered = run(commit(scopes, refused), perform).delivered
+            path = commit(scopes, refused, refuse=self.refuses and may_refuse)
+            delivered = run(path, perform).delivered
             committed = True
         finally:
             self.heard_commit(
@@ -420,7 +490,8 @@ class Cache:
         committed = False
         delivered = False
         try:
-            delivered = (await arun(commit(scopes, refused), perform)).delivered
+            path = commit(scopes, refused, refuse=self.refuses)
+            delivered = (await arun(path, perform)).delivered
             committed = True
         finally:
             self.heard_commit(
@@ -444,6 +515,21 @@ class Cache:
             )
 
     # -- observing ---------------------------------------------------------------------------
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        """
+        Reads by outcome since this object was made, in this process.
+        """
+        return self._counts.outcomes()
+
+    @property
+    def reasons(self) -> Counter[Reason]:
+        """
+        The same by reason: of bypasses, of misses that left nothing behind, and of those where
+        what was stored is not believed.
+        """
+        return self._counts.reasons()
 
     @property
     def observers(self) -> tuple[Observer, ...]:
@@ -473,8 +559,32 @@ class Cache:
 
 
 _SETTINGS = frozenset(
-    {"default", "policy_file", "mode", "lease_seconds", "codec", "observers", "trust_listeners"}
+    {
+        "codec",
+        "default",
+        "encrypt",
+        "lease_seconds",
+        "mode",
+        "observers",
+        "on_outage",
+        "policy_file",
+        "secret",
+        "trust_listeners",
+    }
 )
+
+
+def _is_of_pymongo(target: object) -> bool:
+    if "ormcache.pymongo" not in sys.modules:
+        return False  # nobody has a client of ours
+    from .pymongo.explain import is_of_pymongo
+
+    return is_of_pymongo(target)
+
+
+def _arguments(first: object, more: tuple[object, ...]) -> tuple[object, ...]:
+    # No method that reads tells a first argument that is None from one that is left out.
+    return () if first is None and not more else (first, *more)
 
 
 def _table_of(target: object) -> str:

@@ -4,10 +4,15 @@ What can go wrong, and whose fault is it?
     OrmcacheError
     ├── ConfigurationError    the caller's: a setting, name or URL is wrong; when configuring
     ├── StoreError            the store's: unreachable, slow, full, or talking nonsense
+    │   └── StoreRecoveringError    it answers again; not yet believed
+    ├── CommitRefusedError    the store's, where `on_outage="refuse"` wants a commit to wait for it
     ├── Unstorable            the value's: it cannot be stored exactly, so it is not cached
-    └── Undecodable           the bytes': altered, truncated, foreign or older; always a miss
+    └── Undecodable           the bytes': foreign, older, or not readable; always a miss
+        ├── Tampered          altered, truncated, or copied from another key
+        └── ForeignSeal       sealed with a secret that this process does not have
 
-Only `ConfigurationError` reaches an application. A read never raises because of the cache.
+Only `ConfigurationError` reaches an application, and `CommitRefusedError` one that asked for it. A
+read never raises because of the cache.
 """
 
 from __future__ import annotations
@@ -18,7 +23,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ConfigurationError", "OrmcacheError", "StoreError", "Undecodable", "Unstorable"]
+__all__ = [
+    "CommitRefusedError",
+    "ConfigurationError",
+    "ForeignSeal",
+    "OrmcacheError",
+    "StoreError",
+    "StoreRecoveringError",
+    "Tampered",
+    "Undecodable",
+    "Unstorable",
+]
 
 
 class OrmcacheError(Exception):
@@ -49,6 +64,18 @@ class StoreError(OrmcacheError):
     """
 
 
+class StoreRecoveringError(StoreError):
+    """
+    The store answers again, but may still hold what others have invalidated meanwhile.
+    """
+
+
+class CommitRefusedError(OrmcacheError):
+    """
+    Nothing was committed, as the store could not be told before; try again when it is back.
+    """
+
+
 class Unstorable(OrmcacheError):
     """
     A value of type `type_name` cannot be stored exactly.
@@ -61,5 +88,17 @@ class Unstorable(OrmcacheError):
 
 class Undecodable(OrmcacheError):
     """
-    Stored bytes cannot be read back: altered, truncated, foreign, or of another format.
+    Stored bytes cannot be read back: foreign, of another format, or one of the kinds below.
+    """
+
+
+class Tampered(Undecodable):
+    """
+    Stored bytes are not what was stored under this key: altered, truncated, or copied from another.
+    """
+
+
+class ForeignSeal(Undecodable):
+    """
+    Stored bytes name a secret that this process does not have.
     """

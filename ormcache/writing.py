@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .effects import Effect, announce, apply, settle
-from .errors import StoreError
+from .errors import CommitRefusedError, StoreError
 from .model import Intent
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from .model import Scope
 
 __all__ = ["Committed", "commit"]
+
+_REFUSED = (
+    "nothing was committed: the cache's store does not answer, and without it other processes "
+    "would read old data after this commit. Repeat the transaction when the store is back, or set "
+    "on_outage='proceed' to commit all the same"
+)
 
 
 class Committed(NamedTuple):
@@ -41,7 +47,10 @@ class Committed(NamedTuple):
 
 
 def commit(
-    scopes: frozenset[Scope], refused: Callable[[BaseException], bool]
+    scopes: frozenset[Scope],
+    refused: Callable[[BaseException], bool],
+    *,
+    refuse: bool = False,
 ) -> Generator[Effect, object, Committed]:
     """
     Make changes to *scopes* permanent.
@@ -49,8 +58,11 @@ def commit(
     *refused* tells of what the database raised whether it was the database's own answer, after
     which nothing of this commit can follow.
 
-    Raises whatever the database raised, after the invalidation. A store that fails never stops a
-    commit.
+    Raises whatever the database raised, after the invalidation. A store that fails stops no commit,
+    unless *refuse* wants it to, and then only one that has not been sent.
+
+    Raises:
+        CommitRefusedError: It is to *refuse* what the store cannot be told of before.
     """
     if not scopes:
         yield from apply()
@@ -61,7 +73,8 @@ def commit(
     try:
         # An announce that was missed does no harm once the settle has arrived: the old entries
         # are dead before commit() returns, which is all that was promised.
-        yield from _attempt(announce(intent))
+        announced = yield from _attempt(announce(intent))
+        _check(announced, refuse)
         try:
             yield from apply()
         except BaseException as exc:
@@ -73,6 +86,11 @@ def commit(
     except BaseException:
         yield from _attempt(ending(intent))
         raise
+
+
+def _check(announced: bool, refuse: bool) -> None:  # noqa: FBT001 - what was heard, what is wanted
+    if refuse and not announced:
+        raise CommitRefusedError(_REFUSED)
 
 
 def _attempt(operation: Generator[Effect, object, None]) -> Generator[Effect, object, bool]:

@@ -155,7 +155,7 @@ class AsyncMongoClient(mongo_client.AsyncMongoClient[_DocumentType]):
                 f"an async client needs an asynchronous store; pass async_store= beside {cache!r}"
             )
         self._ormcache = Attached(cache)
-        self._ormcache_listener = AsyncCommandListener(cache)
+        self._ormcache_listener = AsyncCommandListener(cache, alone=False)
         listeners = [self._ormcache_listener, *(kwargs.pop("event_listeners", None) or ())]
         super().__init__(
             host,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import monitoring
 
-from ormcache.errors import StoreError
+from ormcache.errors import ConfigurationError, StoreError
 from ormcache.model import Intent, Scope
 
 from .commands import COMMIT, in_transaction, scopes_changed, unacknowledged
@@ -62,9 +62,21 @@ class CommandListener(monitoring.CommandListener):
     Invalidates what a synchronous client writes.
 
         client = pymongo.MongoClient(uri, event_listeners=[CommandListener(cache)])
+
+    *alone*: no client of ours announces the writes before they come here.
+
+    Raises:
+        ConfigurationError: The cache is to refuse writes, which a listener alone cannot.
     """
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, *, alone: bool = True) -> None:
+        if alone and cache.refuses:
+            msg = (
+                "on_outage='refuse' needs ormcache.pymongo.AsyncMongoClient: PyMongo drops what a "
+                "listener raises, so a synchronous client cannot refuse a write; give it a cache "
+                "with on_outage='proceed'"
+            )
+            raise ConfigurationError(msg)
         self._cache = cache
         self.transactions = Transactions()
         self._open: dict[Hashable, _Command] = {}

@@ -107,7 +107,14 @@ class HandedOver:
 
     def __init__(self, cache: Cache, scopes: frozenset[Scope]) -> None:
         self._outcome: SimpleQueue[Exception | None] = SimpleQueue()
-        work = partial(cache.commit, scopes, self._wait, refused=_refused, store=cache.store)
+        work = partial(
+            cache.commit,
+            scopes,
+            self._wait,
+            refused=_refused,
+            store=cache.store,
+            may_refuse=False,  # the command is on its way
+        )
         threading.Thread(target=_quietly, args=(work,), daemon=True).start()
 
     def end(self, failure: Exception | None) -> Intent | None:

@@ -4,20 +4,28 @@ What does enabling a cache on something of SQLAlchemy's change, and how is it un
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sqlalchemy.orm import Session
+
 from ormcache.errors import ConfigurationError
+from ormcache.forked import begin_anew_after_fork
 
 from .attached import Attached, attached_to
 from .connection import CachingConnection, CachingOptionEngine
-from .targets import SyncSessions, engines_of, sync_engine, sync_sessions
+from .targets import SyncSessions, binds_of, engines_of, sync_engine, sync_sessions
 from .writes import DialectHooks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import Connection, Engine
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import SessionTransaction
 
     from ormcache.cache import Cache
+
+    from .targets import Listeners
 
 __all__ = ["Enabled", "EnabledSession", "enable"]
 
@@ -107,19 +115,32 @@ class EnabledSession:
         self._cache = cache
         self._sessions = sessions
         self._engines: dict[int, EnabledEngine] = {}
+        self._asked: set[type[Session]] = set()
+        self.begin_anew()
+        begin_anew_after_fork(self)
         try:
             for engine in engines_of(target):
                 self._attach(engine)
         except BaseException:
             self._forget()
             raise
-        sessions.listen("after_begin", self._after_begin)
+        self._listeners: Listeners = {
+            "after_transaction_create": self._before_begin,
+            "after_begin": self._after_begin,
+        }
+        sessions.listen(self._listeners)
+
+    def begin_anew(self) -> None:
+        """
+        Have a lock that nobody holds.
+        """
+        self._attaching = threading.Lock()
 
     def remove(self) -> None:
         """
         Stop listening, and restore the engines that were attached for these sessions.
         """
-        self._sessions.unlisten("after_begin", self._after_begin)
+        self._sessions.unlisten(self._listeners)
         self._forget()
 
     def _forget(self) -> None:
@@ -128,12 +149,35 @@ class EnabledSession:
         self._engines.clear()
 
     def _attach(self, engine: Engine) -> None:
-        if id(engine) not in self._engines:
-            self._engines[id(engine)] = EnabledEngine(self._cache, engine, core_reads=False)
+        if id(engine) in self._engines:
+            return
+        with self._attaching:
+            if id(engine) not in self._engines:
+                self._engines[id(engine)] = EnabledEngine(self._cache, engine, core_reads=False)
+
+    def _before_begin(self, session: Session, transaction: SessionTransaction) -> None:
+        # The last moment at which a connection can still become one of ours.
+        if transaction.parent is None:
+            for bind in self._binds(session):
+                if (engine := sync_engine(getattr(bind, "engine", bind))) is not None:
+                    self._attach(engine)
+
+    def _binds(self, session: Session) -> Iterable[object]:
+        kind = type(session)
+        if kind.get_bind is Session.get_bind:
+            return binds_of(session)
+        if kind in self._asked:
+            return ()
+        try:
+            bind = session.get_bind()
+        except Exception:  # noqa: BLE001 - it wants to know for which statement, or cannot know yet
+            return ()
+        self._asked.add(kind)
+        return (bind,)
 
     def _after_begin(self, _session: Session, _transaction: object, connection: Connection) -> None:
-        # An engine that only `get_bind()` knew is met here for the first time: this transaction's
-        # writes are seen, its reads are cached from the next one on.
+        # An engine that `get_bind()` tells for some statements only is met here for the first time:
+        # this transaction's writes are seen, its reads are cached from the next one on.
         self._attach(connection.engine)
         if isinstance(connection, CachingConnection):
             connection.cached_reads = True

@@ -15,9 +15,11 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["SyncSessions", "engines_of", "sync_bind", "sync_engine", "sync_sessions"]
+    Listeners = Mapping[str, Callable[..., None]]
+
+__all__ = ["SyncSessions", "binds_of", "engines_of", "sync_bind", "sync_engine", "sync_sessions"]
 
 _CLASS = "sync_session_class"
 
@@ -31,17 +33,19 @@ class SyncSessions:
         self._listened = listened
         self.binds = tuple(bind for bind in binds if bind is not None)
 
-    def listen(self, name: str, listener: Callable[..., None]) -> None:
+    def listen(self, listeners: Listeners) -> None:
         """
-        Call *listener* at the event *name*.
+        Call each of *listeners* at the event it stands under.
         """
-        event.listen(self._listened, name, listener)
+        for name, listener in listeners.items():
+            event.listen(self._listened, name, listener)
 
-    def unlisten(self, name: str, listener: Callable[..., None]) -> None:
+    def unlisten(self, listeners: Listeners) -> None:
         """
         Undo `listen`.
         """
-        event.remove(self._listened, name, listener)
+        for name, listener in listeners.items():
+            event.remove(self._listened, name, listener)
 
 
 class _AsyncSessions(SyncSessions):
@@ -59,12 +63,12 @@ class _AsyncSessions(SyncSessions):
         self._settings = settings
         self._before = settings.get(_CLASS)
 
-    def listen(self, name: str, listener: Callable[..., None]) -> None:
-        super().listen(name, listener)
+    def listen(self, listeners: Listeners) -> None:
+        super().listen(listeners)
         self._settings[_CLASS] = self._listened
 
-    def unlisten(self, name: str, listener: Callable[..., None]) -> None:
-        super().unlisten(name, listener)
+    def unlisten(self, listeners: Listeners) -> None:
+        super().unlisten(listeners)
         if self._before is None:
             del self._settings[_CLASS]
         else:
@@ -140,6 +144,15 @@ def sync_bind(bind: Any) -> Any:
     return (
         bind.sync_session if isinstance(bind, library.AsyncSession) else sync_engine(bind) or bind
     )
+
+
+def binds_of(session: Session) -> set[object]:
+    """
+    Return what *session* itself is bound to, for whatever statement.
+    """
+    # Public from SQLAlchemy 2.1 on.
+    binds: Any = getattr(session, "binds", None) or getattr(session, "_Session__binds", {})
+    return {session.bind, *binds.values()} - {None}
 
 
 def engines_of(target: Any) -> Iterator[Engine]:

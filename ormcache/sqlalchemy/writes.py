@@ -12,10 +12,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine.interfaces import ExecuteStyle
+
 from ormcache.drive import run
+from ormcache.errors import CommitRefusedError
 from ormcache.reading import read_uncached
 
 from .facts import Kind
+from .generated import Generated
 from .isolation import autocommits, begins_nothing, meaning_of_local, none_open, reads_snapshot
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from .attached import Attached
     from .connectionstate import ConnectionState
     from .plan import Plan
+    from .slices import Placed
 
 __all__ = ["DialectHooks"]
 
@@ -37,6 +42,7 @@ _BOUNDARIES = (
     "do_commit",
     "do_rollback",
     "do_begin_twophase",
+    "do_prepare_twophase",
     "do_savepoint",
     "do_rollback_to_savepoint",
     "do_release_savepoint",
@@ -138,7 +144,8 @@ class DialectHooks:
             attached.varies = attached.varies or state.session.lasts
         if facts.kind is Kind.TRANSACTION:
             return self._send_boundary(connection, state, plan, statement, original)
-        return self._send_write(connection, state, plan, statement, original)
+        placed = self._placed(plan, context, statement, parameters)
+        return self._send_write(connection, state, plan, placed, context, statement, original)
 
     def _send_read(
         self,
@@ -197,12 +204,18 @@ class DialectHooks:
         connection: Connection,
         state: ConnectionState,
         plan: Plan,
+        placed: Placed | None,
+        context: Any,
         statement: str,
         original: Callable[[], Any],
     ) -> Any:
         facts = plan.facts
+        scopes = plan.writes | plan.slicing.bulk
+        if placed is not None:
+            scopes |= placed.scopes
+        generated = self._generated(state, placed, context)
         # Before it is sent: a statement that fails may have done part of its work.
-        state.touched.touch(plan.writes)
+        state.touched.touch(scopes)
         if facts.kind is Kind.DDL or facts.writes is None:
             self._attached.schema_changed()
         snapshot = state.snapshot
@@ -215,8 +228,37 @@ class DialectHooks:
         if facts.implicit_commit or (plan.writes and autocommits(connection, state)):
             return self._commit_now(state, pooled, state.touched.all(), original)
         if plan.commits_itself or begins_nothing(connection, statement):
-            return self._attached.commit(plan.writes, pooled, original)
+            return self._attached.commit(scopes, pooled, original)
+        state.generated = generated
         return original()
+
+    def _placed(self, plan: Plan, context: Any, statement: str, parameters: Any) -> Placed | None:
+        """
+        Return which rows a change is about, by the parameters as the driver gets them.
+        """
+        dialect = self._dialect
+        sql: str | None = statement
+        rows = parameters
+        if context.execute_style is ExecuteStyle.INSERTMANYVALUES:
+            # One of several batches: each row's parameters are in the context only, and a listener
+            # may have replaced them since.
+            trusted = self._attached.distrusted(context.root_connection.engine) is None
+            sql, rows = (context.statement if trusted else None), context.parameters
+        elif context.execute_style is not ExecuteStyle.EXECUTEMANY:
+            rows = [parameters]
+        return plan.slicing.touches(sql, dialect.name, dialect.paramstyle, rows)
+
+    def _generated(
+        self, state: ConnectionState, placed: Placed | None, context: Any
+    ) -> Generated | None:
+        known = state.generated
+        if known is not None and known.context is context:
+            return known  # the next batch of one INSERT
+        if placed is None or not placed.generated or not getattr(context, "isinsert", False):
+            return None
+        if context.compiled is None:
+            return None
+        return Generated(context, placed, only_one=not state.touched.has(placed.bulk))
 
     def _commit_now(
         self,
@@ -225,10 +267,16 @@ class DialectHooks:
         scopes: frozenset[Scope],
         original: Callable[[], Any],
     ) -> None:
+        sent = True
         try:
             self._attached.commit(scopes, connection, original)
+        except CommitRefusedError:
+            # What was changed before is still to be committed, or rolled back.
+            sent = False
+            raise
         finally:
-            state.committed()
+            if sent:
+                state.committed()
 
     def _everything(self, state: ConnectionState) -> frozenset[Scope]:
         schema = state.schema or self._attached.main
@@ -246,6 +294,7 @@ class DialectHooks:
                 dbapi_connection,
                 state.touched.all(),
                 lambda: original(dbapi_connection),
+                lambda: self._dialect.do_rollback(dbapi_connection),
             )
 
         return do_commit
@@ -256,13 +305,23 @@ class DialectHooks:
         connection: PoolProxiedConnection,
         scopes: frozenset[Scope],
         original: Callable[[], None],
+        undo: Callable[[], None],
+        *,
+        may_refuse: bool = True,
     ) -> None:
         state.committing = True
+        ended = state.committed
         try:
-            self._attached.commit(scopes, connection, original)
+            self._attached.commit(scopes, connection, original, may_refuse=may_refuse)
+        except CommitRefusedError:
+            # As after a commit that the database refuses: no lock is held any more, and nothing is
+            # left that could be committed with what comes next.
+            ended = state.rolled_back
+            undo()
+            raise
         finally:
             state.committing = False
-            state.committed()
+            ended()
 
     def _rollback(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_rollback(dbapi_connection: PoolProxiedConnection) -> None:
@@ -276,6 +335,8 @@ class DialectHooks:
                     dbapi_connection,
                     state.touched.all(),
                     lambda: original(dbapi_connection),
+                    lambda: None,
+                    may_refuse=False,
                 )
             try:
                 return original(dbapi_connection)
@@ -331,6 +392,18 @@ class DialectHooks:
 
         return do_begin_twophase
 
+    def _prepare_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
+        def do_prepare_twophase(connection: Connection, xid: Any) -> None:
+            state = self._attached.state_of(connection.connection)
+            if state is None or state.committing or not self._attached.cache.refuses:
+                return original(connection, xid)
+            # The last moment at which to refuse; the commit announces again.
+            return self._attached.commit(
+                state.touched.all(), connection.connection, lambda: original(connection, xid)
+            )
+
+        return do_prepare_twophase
+
     def _commit_twophase(self, original: Callable[..., None]) -> Callable[..., None]:
         def do_commit_twophase(
             connection: Connection,
@@ -348,7 +421,15 @@ class DialectHooks:
             # knows what it changed.
             ours = state.xid is not None and state.xid == xid
             scopes = state.touched.all() if ours else self._everything(state)
-            return self._end_with_commit(state, connection.connection, scopes, send)
+            return self._end_with_commit(
+                state,
+                connection.connection,
+                scopes,
+                send,
+                lambda: self._dialect.do_rollback_twophase(connection, xid, is_prepared=False),
+                # Whoever has prepared was promised that it can be committed.
+                may_refuse=not is_prepared,
+            )
 
         return do_commit_twophase
 

@@ -31,6 +31,8 @@ class Breaker:
         self._failures = 0
         self._attempts = 0
         self._retry_at: float | None = None
+        self.opened = 0
+        """How often it has opened; the attempts that failed while it was open do not count."""
 
     @property
     def state(self) -> str:
@@ -74,6 +76,7 @@ class Breaker:
             self._failures += 1
             # While open, `admit` has already set the time of the next attempt.
             if self._retry_at is None and self._failures >= self._limit:
+                self.opened += 1
                 self._wait()
 
     def renew_lock(self) -> None:

@@ -8,7 +8,7 @@ and no more: what another thread adds meanwhile, be it the same scope, stays.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ormcache.model import Scope
@@ -24,6 +24,16 @@ class Due(NamedTuple):
     number: int
     scopes: frozenset[Scope]
     everything: bool
+
+    def parts(self, size: int) -> Iterator[Due]:
+        """
+        Return the same in parts of which each fits into one operation: of *size* scopes at most.
+        """
+        if self.everything:
+            yield self._replace(scopes=frozenset())
+        scopes = sorted(self.scopes)
+        for start in range(0, len(scopes), size):
+            yield Due(self.number, frozenset(scopes[start : start + size]), everything=False)
 
 
 class Debt:
@@ -51,13 +61,15 @@ class Debt:
         """
         return self._number
 
-    def add(self, scopes: Iterable[Scope]) -> None:
+    def add(self, scopes: Iterable[Scope] | None) -> None:
         """
-        Owe *scopes* from now on.
+        Owe *scopes* from now on; None: everything.
         """
         with self._lock:
             self._number += 1
-            if self._everything is None:
+            if scopes is None:
+                self._scopes.clear()
+            elif self._everything is None:
                 self._scopes.update(dict.fromkeys(scopes, self._number))
                 if len(self._scopes) <= self._limit:
                     return

@@ -8,17 +8,21 @@ deliver an invalidation from a thread must not read past it from a task.
 
 from __future__ import annotations
 
+import contextlib
+import random
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from ormcache.errors import ConfigurationError, StoreError
+from ormcache.errors import ConfigurationError, StoreError, StoreRecoveringError
+from ormcache.forked import begin_anew_after_fork
 from ormcache.model import Fetched, Intent, Scope
 from ormcache.protocols import Clock
 from ormcache.stores.breaker import Breaker
 from ormcache.stores.debt import Debt, Due
-from ormcache.stores.forked import begin_anew_after_fork
+from ormcache.stores.recent import Recent
+from ormcache.stores.recovery import Recovery
 
 __all__ = ["Asks", "Guard", "Question"]
 
@@ -51,21 +55,28 @@ class Guard:
         failures: int,
         cooldown: float,
         longest_cooldown: float,
+        recovery_grace: float,
+        shortest_outage: float,
+        remember: float,
         debt_limit: int,
         background: bool,
         clock: Clock = time.monotonic,
     ) -> None:
-        if failures < 1 or cooldown <= 0 or longest_cooldown < cooldown:
+        if failures < 1 or cooldown <= 0 or longest_cooldown < cooldown or recovery_grace < 0:
             msg = (
-                "a guarded store needs failures >= 1 and 0 < cooldown <= longest_cooldown, got "
-                f"failures={failures!r}, cooldown={cooldown!r}, "
-                f"longest_cooldown={longest_cooldown!r}"
+                "a guarded store needs failures >= 1, 0 < cooldown <= longest_cooldown and "
+                f"recovery_grace >= 0, got failures={failures!r}, cooldown={cooldown!r}, "
+                f"longest_cooldown={longest_cooldown!r}, recovery_grace={recovery_grace!r}"
             )
             raise ConfigurationError(msg)
         self._breaker = Breaker(
             failures=failures, cooldown=cooldown, longest=longest_cooldown, clock=clock
         )
         self._debt = Debt(debt_limit)
+        self._recovery = Recovery(grace=recovery_grace, shortest=shortest_outage, clock=clock)
+        self._recent = Recent(seconds=remember, limit=debt_limit, clock=clock)
+        self._runs: dict[str, bytes] = {}
+        self._clock = clock
         self._paying = threading.Lock()
         self._pay_on_a_thread = pay
         self._cooldown = cooldown
@@ -79,18 +90,42 @@ class Guard:
     @property
     def state(self) -> dict[str, str]:
         """
-        The state of the breaker, and what is owed.
+        The state of the breaker and how often it opened, what is owed, and for how long the store
+        is not believed yet.
         """
-        return {"breaker": self._breaker.state, "debt": str(self._debt)}
+        return {
+            "breaker": self._breaker.state,
+            "breaker_opened": str(self._breaker.opened),
+            "debt": str(self._debt),
+            "recovering": f"{self._recovery.left:.1f} seconds",
+        }
+
+    def met(self, place: str, run: bytes) -> None:
+        """
+        Hear which run of a server is at the other end of a new connection to *place*.
+
+        *place* is what stays the same when another server takes over there.
+        """
+        known, self._runs[place] = self._runs.get(place), run
+        if known is None or known == run:
+            return
+        # Before anything that the new run answers is believed: see `fetch`.
+        self._recovery.moved()
+        settled = self._recent.scopes()
+        if settled is None or settled:
+            self._owe(settled)
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Asks[Fetched]:
         """
-        Return what the store has, once nothing is owed to it.
+        Return what the store has, once nothing is owed to it and the recovery is over.
         """
-        # Debt that arises after this check is that of a commit which has not returned yet, so
-        # this fetch began before it did and may answer with what was there.
-        yield from self.pay()
+        if self._debt:
+            yield from self._pay_part()
+        self._check_believed()
         fetched: Fetched = yield from self._ask(lambda store: store.fetch(key, scopes))
+        # Debt that has arisen since may be that of a commit which has not returned yet; but it may
+        # also be that the answer came over a new connection, from another run of the server.
+        self._check_believed()
         return fetched
 
     def save(self, key: str, entry: bytes, ttl: float, *, absent: bool) -> Asks[bool]:
@@ -108,7 +143,7 @@ class Guard:
         try:
             yield from self._ask(lambda store: store.announce(intent, lease_seconds))
         except BaseException:
-            self._owe(intent)
+            self._owe(intent.scopes)
             raise
 
     def settle(self, intent: Intent) -> Asks[None]:
@@ -121,8 +156,9 @@ class Guard:
             # believe it, and this commit must not return before it has arrived there.
             yield from self._ask(lambda store: store.settle(intent), insist=True)
         except BaseException:
-            self._owe(intent)
+            self._owe(intent.scopes)
             raise
+        self._recent.add(intent.scopes)
         # Whatever was owed for these scopes when this began was committed, or will be settled,
         # by then; a fresh token covers it.
         self._debt.paid(due)
@@ -153,14 +189,20 @@ class Guard:
         """
         if not self._debt:
             return
-        # Never waited for, so neither a thread nor an event loop can be held up by it.
-        if not self._paying.acquire(blocking=False):
-            msg = "missed invalidations are being delivered"
-            raise StoreError(msg)
-        try:
-            yield from self._deliver(self._debt.due())
-        finally:
-            self._paying.release()
+        with self._the_only_payer():
+            # Even while the breaker is open: until this arrives, others read what is old.
+            for due in self._debt.due().parts(_PART):
+                yield from self._deliver(due, insist=True)
+
+    def _pay_part(self) -> Asks[None]:
+        """
+        Deliver as much as one operation can, for a read that must not take longer.
+        """
+        with self._the_only_payer():
+            part = next(self._debt.due().parts(_PART), None)
+            # Clearing takes as long as there are keys: nothing for a read, where a thread does it.
+            if part is not None and not (part.everything and self._background):
+                yield from self._deliver(part, insist=False)
 
     def close(self) -> None:
         """
@@ -177,6 +219,8 @@ class Guard:
         # The child owes what its parent owed: paying twice does no harm, and the parent may die.
         self._breaker.renew_lock()
         self._debt.renew_lock()
+        self._recovery.renew_lock()
+        self._recent.renew_lock()
         self._paying = threading.Lock()
         self._timer = None
         if self._debt and self._background:
@@ -187,44 +231,63 @@ class Guard:
         if not (admitted or insist):
             msg = "the store failed several times in a row and is left alone for a while"
             raise StoreError(msg)
+        began = self._clock()
         try:
             answer = yield question
         except StoreError:
             self._breaker.failed()
+            self._recovery.failed(began, self._clock())
             raise
         self._breaker.succeeded()
+        self._recovery.answered(began, self._clock())
         return answer
 
-    def _owe(self, intent: Intent) -> None:
-        self._debt.add(intent.scopes)
+    def _check_believed(self) -> None:
+        if self._debt:
+            msg = "missed invalidations are being delivered"
+            raise StoreRecoveringError(msg)
+        if left := self._recovery.left:
+            msg = f"the store is back; in {left:.1f} seconds what others owe it has arrived"
+            raise StoreRecoveringError(msg)
+
+    def _owe(self, scopes: Iterable[Scope] | None) -> None:
+        self._debt.add(scopes)
         if self._background:
             self._pay_later()
 
-    def _deliver(self, due: Due) -> Asks[None]:
+    @contextlib.contextmanager
+    def _the_only_payer(self) -> Iterator[None]:
+        # Never waited for, so neither a thread nor an event loop can be held up by it.
+        if not self._paying.acquire(blocking=False):
+            msg = "missed invalidations are being delivered"
+            raise StoreRecoveringError(msg)
+        try:
+            yield
+        finally:
+            self._paying.release()
+
+    def _deliver(self, due: Due, *, insist: bool) -> Asks[None]:
         if due.everything:
-            yield from self._ask(lambda store: store.clear())
-            self._debt.paid(due._replace(scopes=frozenset()))
-        scopes = sorted(due.scopes)
-        # In parts, or a long list would never fit into the store's timeout.
-        for start in range(0, len(scopes), _PART):
-            part = frozenset(scopes[start : start + _PART])
-            yield from self._ask(_settling(Intent.of(part)))
-            self._debt.paid(Due(due.number, part, everything=False))
+            yield from self._ask(lambda store: store.clear(), insist=insist)
+        else:
+            intent = Intent.of(due.scopes)
+            yield from self._ask(lambda store: store.settle(intent), insist=insist)
+        self._debt.paid(due)
+        self._recent.add(due.scopes)
 
     def _pay_later(self) -> None:
         # Two threads may start one each: one of them finds nothing to do.
         if self._timer is None or not self._timer.is_alive():
-            self._timer = threading.Timer(self._cooldown, self._pay_now)
+            # At this pace however long the outage lasts: others read what is old until then. A
+            # fleet that owes something should not come in one moment, though.
+            wait = self._cooldown * random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
+            self._timer = threading.Timer(wait, self._pay_now)
             self._timer.daemon = True
             self._timer.start()
 
     def _pay_now(self) -> None:
         self._timer = None
-        try:
+        with contextlib.suppress(StoreError):
             self._pay_on_a_thread()
-        except StoreError:
+        if self._debt:
             self._pay_later()
-
-
-def _settling(intent: Intent) -> Question:
-    return lambda store: store.settle(intent)

@@ -4,7 +4,8 @@ How does an application live with a store that fails?
 The time that one operation may take is the wrapped store's own affair: no wrapper can take back a
 thread that waits in a socket. This one sees to it that a store that fails is left alone for a
 while, and that *no invalidation is forgotten*: until those that did not arrive have been
-delivered, no read of this process is answered from the store.
+delivered, and a while longer for those of other processes, no read of this process is answered
+from the store.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ class GuardedStore:
         failures: how many in a row open the breaker
         cooldown: seconds until the store is tried again; doubles with every failed attempt
         longest_cooldown: seconds it grows to at most
+        recovery_grace: seconds for which the store is not read from after an outage was noticed, in
+            which other processes deliver what they owe it
+        shortest_outage: seconds that an outage takes in which a commit can have missed both its
+            announcement and its settlement: twice the time that one operation may take
+        remember: seconds for which a settled scope is settled again where another run of the server
+            takes over
         debt_limit: scopes to remember; beyond them, recovery clears the namespace
         background: deliver what is owed without waiting for the next read, so that a process that
             only writes does not leave stale entries to the others
@@ -45,6 +52,9 @@ class GuardedStore:
         failures: int = 3,
         cooldown: float = 1.0,
         longest_cooldown: float = 30.0,
+        recovery_grace: float = 5.0,
+        shortest_outage: float = 0.1,
+        remember: float = 60.0,
         debt_limit: int = 10_000,
         background: bool = True,
         clock: Clock = time.monotonic,
@@ -55,17 +65,23 @@ class GuardedStore:
             failures=failures,
             cooldown=cooldown,
             longest_cooldown=longest_cooldown,
+            recovery_grace=recovery_grace,
+            shortest_outage=shortest_outage,
+            remember=remember,
             debt_limit=debt_limit,
             background=background,
             clock=clock,
         )
+        _tell_runs(store, self._guard)
 
     def asynchronous(self) -> AsyncGuardedStore:
         """
         Return the same store for event loops: one breaker, one memory of what is owed.
         """
         inner: Any = self._store
-        return AsyncGuardedStore(inner.asynchronous(), self._guard)
+        made = inner.asynchronous()
+        _tell_runs(made, self._guard)
+        return AsyncGuardedStore(made, self._guard)
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         return self._do(self._guard.fetch(key, scopes))
@@ -154,3 +170,11 @@ class AsyncGuardedStore:
 
     async def _ask(self, question: Question) -> Any:
         return await question(self._store)
+
+
+def _tell_runs(store: object, guard: Guard) -> None:
+    """
+    Have *guard* hear of each run of a server that *store* meets, if it has servers.
+    """
+    if (watch := getattr(store, "watch_runs", None)) is not None:
+        watch(guard.met)

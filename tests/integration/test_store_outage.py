@@ -6,11 +6,12 @@ import contextlib
 import os
 import socket
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 
-from ormcache.errors import StoreError
+from ormcache.errors import StoreError, StoreRecoveringError
 from ormcache.model import Intent, Scope
 from ormcache.stores import open_store
 from ormcache.stores.guarded import GuardedStore
@@ -52,6 +53,7 @@ def redis_store(server, name, timeout=PATIENT):
 
 def guarded(store, **settings):
     clock = MovableClock()
+    settings.setdefault("recovery_grace", 0)
     return GuardedStore(store, background=False, clock=clock, **settings), clock
 
 
@@ -148,6 +150,95 @@ def test_an_open_intent_survives_a_restart(server):
     assert store.fetch(None, (A,)).tokens[0].in_doubt
     store.settle(mine)
     assert not store.fetch(None, (A,)).tokens[0].in_doubt
+
+
+def test_a_restart_is_noticed_by_the_first_answer_after_it(server):
+    store, clock = guarded(redis_store(server, "noticed"), recovery_grace=5.0)
+    other = redis_store(server, "noticed")
+    store.settle(intent(A))
+    (before,) = other.fetch(None, (A,)).tokens
+    with stopped(server):
+        pass
+    (after,) = other.fetch(None, (A,)).tokens
+    assert before.token[:16] == after.token[:16], "the data came back"
+    with pytest.raises(StoreRecoveringError):
+        store.fetch(None, (A,))
+    assert store.info()["debt"] == "1 scopes"
+    with pytest.raises(StoreRecoveringError):
+        store.fetch(None, (A,))
+    assert store.info()["debt"] == "0 scopes"
+    (told_again,) = other.fetch(None, (A,)).tokens
+    assert told_again.token[:16] != after.token[:16]
+    clock.advance(5.0)
+    assert store.fetch(None, (A,)).tokens == (told_again,)
+
+
+def test_a_failover_is_noticed_at_an_address_that_stays(server):
+    with servers.redis(sources=OURS) as second, a_way_to(server) as way:
+        store, _ = guarded(RedisStore.from_url(way.url, "failover", timeout=PATIENT))
+        replica = redis_store(second, "failover")
+        store.settle(intent(A))
+        (before,) = replica.fetch(None, (A,)).tokens
+        way.lead_to(second)
+        with pytest.raises(StoreRecoveringError):
+            store.fetch(None, (A,))
+        (after,) = store.fetch(None, (A,)).tokens
+        assert after.token != before.token
+        assert replica.fetch(None, (A,)).tokens == (after,)
+
+
+class Way:
+    """
+    An address that leads to one server and then to another, as that of a managed service does.
+    """
+
+    def __init__(self, to: servers.Server) -> None:
+        self._to = to
+        self._open: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def lead_to(self, to: servers.Server) -> None:
+        self._to = to
+        self._hang_up()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._hang_up()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                ours, _ = self._listener.accept()
+                address = urlsplit(self._to.url)
+                theirs = socket.create_connection((address.hostname, address.port))
+                self._open += [ours, theirs]
+                for source, sink in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+    def _hang_up(self) -> None:
+        while self._open:
+            ended = self._open.pop()
+            with contextlib.suppress(OSError):
+                ended.shutdown(socket.SHUT_RDWR)
+            ended.close()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+
+
+@contextlib.contextmanager
+def a_way_to(server):
+    way = Way(server)
+    try:
+        yield way
+    finally:
+        way.close()
 
 
 @contextlib.contextmanager

@@ -12,7 +12,10 @@ from ormcache.sqlalchemy.connectionstate import ConnectionState
 MADE_WHILE_READING = {
     Reason.IN_DOUBT,
     Reason.STORE,
+    Reason.RECOVERING,
     Reason.UNDECODABLE,
+    Reason.TAMPERED,
+    Reason.FOREIGN_SEAL,
     Reason.UNSTORABLE,
     Reason.TOO_LARGE,
 }

@@ -1,9 +1,10 @@
+import contextlib
 import os
 import threading
 
 import pytest
 
-from ormcache.errors import ConfigurationError, StoreError
+from ormcache.errors import ConfigurationError, StoreError, StoreRecoveringError
 from ormcache.model import Intent, Scope
 from ormcache.stores.guarded import GuardedStore
 from ormcache.stores.memory import MemoryStore
@@ -72,6 +73,7 @@ def store(inner, clock):
 
 
 def guard(inner, clock, **settings):
+    settings.setdefault("recovery_grace", 0)
     return GuardedStore(inner, background=False, clock=clock, **settings)
 
 
@@ -152,7 +154,7 @@ def test_a_settle_pays_for_no_other_scope(store, inner):
 
 
 def test_what_is_missed_during_a_settle_is_not_paid_by_it(store, inner):
-    inner.meanwhile = lambda: store._guard._owe(intent(A))
+    inner.meanwhile = lambda: store._guard._owe([A])
     store.settle(intent(A))
     assert store.info()["debt"] == "1 scopes"
 
@@ -161,8 +163,8 @@ def test_what_is_missed_during_a_payment_is_not_lost(store, inner):
     inner.cut = True
     refused(store.settle, intent(A, B))
     inner.cut = False
-    inner.meanwhile = lambda: store._guard._owe(intent(B, C))
-    store.fetch(None, (A,))
+    inner.meanwhile = lambda: store._guard._owe([B, C])
+    refused(store.fetch, None, (A,))
     assert store._guard._debt.due().scopes == {B, C}
     store.fetch(None, (A,))
     assert not store._guard._debt
@@ -216,9 +218,13 @@ def test_a_long_debt_is_paid_in_parts_and_what_arrived_stays_paid(store, inner):
         inner.cut = True
 
     inner.meanwhile = cut
-    refused(store.fetch, None, ())
+    refused(store._pay)
     assert store.info()["debt"] == "700 scopes"
     inner.cut = False
+    inner.calls.clear()
+    refused(store.fetch, None, ())
+    assert inner.calls == ["settle"], "a read delivers what fits into one operation, no more"
+    assert store.info()["debt"] == "200 scopes"
     store.fetch(None, ())
     assert not [scope for scope in scopes if token(inner, scope) == before[scope]]
 
@@ -273,7 +279,11 @@ def test_a_child_owes_what_its_parent_owed_and_inherits_no_held_lock(store, inne
     inner.cut = True
     refused(store.settle, intent(A))
     inner.cut = False
-    with store._guard._paying, store._guard._debt._lock, store._guard._breaker._lock:
+    guard = store._guard
+    parts = (guard._debt, guard._breaker, guard._recovery, guard._recent)
+    with guard._paying, contextlib.ExitStack() as held:
+        for part in parts:
+            held.enter_context(part._lock)
         child = os.fork()
         if child == 0:
             try:
@@ -289,17 +299,163 @@ def test_info_is_told_while_the_store_is_away(store, inner):
     inner.cut = True
     refused(store.settle, intent(A))
     assert store.info() == {
-        "problem": "the network is cut", "breaker": "closed", "debt": "1 scopes",
-    }  # fmt: skip
+        "problem": "the network is cut",
+        "breaker": "closed",
+        "breaker_opened": "0",
+        "debt": "1 scopes",
+        "recovering": "0.0 seconds",
+    }
     for _ in range(2):
         refused(store.save, "key", b"rows", 60)
-    assert store.info()["breaker"] == "open"
+    assert (store.info()["breaker"], store.info()["breaker_opened"]) == ("open", "1")
     assert repr(store).startswith("<GuardedStore open, owes 1 scopes, <MemoryStore")
 
 
 @pytest.mark.parametrize(
-    "settings", [{"failures": 0}, {"cooldown": 0}, {"cooldown": 2.0, "longest_cooldown": 1.0}]
+    "settings",
+    [
+        {"failures": 0},
+        {"cooldown": 0},
+        {"cooldown": 2.0, "longest_cooldown": 1.0},
+        {"recovery_grace": -1},
+    ],
 )
 def test_bad_settings_are_refused(inner, settings):
     with pytest.raises(ConfigurationError, match="cooldown"):
         GuardedStore(inner, **settings)
+
+
+# -- recovery: other processes, too, may owe something -----------------------------------------
+
+
+def outage(store, inner, clock, seconds=10.0):
+    store.fetch(None, (A,))
+    inner.cut = True
+    refused(store.fetch, None, (A,))
+    clock.advance(seconds)
+    inner.cut = False
+
+
+def recovering(store):
+    with pytest.raises(StoreRecoveringError):
+        store.fetch(None, (A,))
+
+
+@pytest.fixture
+def careful(inner, clock):
+    return guard(inner, clock, recovery_grace=5.0, shortest_outage=0.1)
+
+
+def test_after_an_outage_nothing_is_read_until_others_had_time_to_deliver(careful, inner, clock):
+    outage(careful, inner, clock)
+    recovering(careful)
+    clock.advance(4.9)
+    inner.calls.clear()
+    recovering(careful)
+    assert inner.calls == []
+    assert careful.info()["recovering"] == "0.1 seconds"
+    clock.advance(0.2)
+    careful.fetch(None, (A,))
+    assert careful.info()["recovering"] == "0.0 seconds"
+
+
+def test_a_commit_that_gets_through_is_where_the_wait_begins(careful, inner, clock):
+    outage(careful, inner, clock)
+    careful.announce(intent(A), 60)
+    careful.settle(intent(A))
+    clock.advance(4.9)
+    recovering(careful)
+    clock.advance(0.2)
+    careful.fetch(None, (A,))
+
+
+def test_what_is_owed_arrives_during_the_wait(careful, inner, clock):
+    before = token(inner, A)
+    outage(careful, inner, clock)
+    inner.cut = True
+    refused(careful.settle, intent(A))
+    inner.cut = False
+    recovering(careful)
+    assert token(inner, A) != before
+    recovering(careful)
+
+
+def test_a_silence_too_short_for_a_debt_does_not_take_the_cache_away(careful, inner, clock):
+    outage(careful, inner, clock, seconds=0.09)
+    careful.fetch(None, (A,))
+
+
+def test_a_silence_without_a_failure_is_no_outage(careful, clock):
+    careful.fetch(None, (A,))
+    clock.advance(3600)
+    careful.fetch(None, (A,))
+
+
+def test_a_failure_that_is_heard_of_after_the_next_answer_counts(careful, inner, clock):
+    careful.fetch(None, (A,))
+    slow = careful._guard.fetch(None, (A,))
+    next(slow)
+    clock.advance(1)
+    careful.fetch(None, (A,))
+    with pytest.raises(StoreError):
+        slow.throw(StoreError("timed out"))
+    recovering(careful)
+
+
+def test_a_process_that_starts_during_an_outage_waits_too(careful, inner, clock):
+    inner.cut = True
+    refused(careful.fetch, None, (A,))
+    inner.cut = False
+    recovering(careful)
+    clock.advance(5)
+    careful.fetch(None, (A,))
+
+
+# -- another run of the server ------------------------------------------------------------------
+
+
+def test_another_run_is_told_again_what_was_settled_lately(careful, inner, clock):
+    careful._guard.met("primary", b"first")
+    careful.settle(intent(A))
+    clock.advance(61)
+    careful.settle(intent(B))
+    before = [token(inner, A), token(inner, B)]
+    careful._guard.met("primary", b"second")
+    assert careful.info()["debt"] == "1 scopes"
+    recovering(careful)
+    assert token(inner, A) == before[0]
+    assert token(inner, B) != before[1]
+    clock.advance(5)
+    careful.fetch(None, (A,))
+
+
+def test_more_than_can_be_remembered_clears_the_namespace(inner, clock):
+    store = guard(inner, clock, debt_limit=2)
+    store._guard.met("primary", b"first")
+    store.settle(intent(A, B, C))
+    store._guard.met("primary", b"second")
+    assert store.info()["debt"] == "everything"
+    clock.advance(61)
+    store.fetch(None, (A,))
+    assert "clear" in inner.calls
+    store._guard.met("primary", b"third")
+    assert store.info()["debt"] == "0 scopes"
+
+
+def test_an_answer_of_the_run_that_was_just_met_is_not_believed(careful):
+    careful._guard.met("primary", b"first")
+    answer = careful._store.fetch(None, (A,))
+    path = careful._guard.fetch(None, (A,))
+    next(path)
+    careful._guard.met("primary", b"second")
+    with pytest.raises(StoreRecoveringError):
+        path.send(answer)
+
+
+def test_the_same_run_and_another_place_are_nothing_new(careful):
+    careful._guard.met("primary", b"first")
+    careful.settle(intent(A))
+    careful._guard.met("primary", b"first")
+    careful._guard.met("elsewhere", b"second")
+    careful.fetch(None, (A,))
+    assert careful.info()["debt"] == "0 scopes"

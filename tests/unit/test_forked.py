@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from ormcache.stores.forked import begin_anew_after_fork
+from ormcache.forked import begin_anew_after_fork
 
 
 class Thing:
