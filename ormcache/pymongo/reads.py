@@ -239,6 +239,7 @@ def _watched(request: ReadRequest, known: KnownCatalog) -> Generator[Effect, Any
             try:
                 answer = yield effect
             except GeneratorExit:
+                path.close()  # now, for others may be waiting for it
                 raise
             except BaseException as exc:  # noqa: BLE001 - the path decides what to do about it
                 effect = path.throw(exc)
