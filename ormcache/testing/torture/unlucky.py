@@ -42,12 +42,12 @@ class UnluckyStore:
         self._stall(_FETCHING)
         return fetched
 
-    def save(self, key: str, entry: bytes, ttl: float) -> None:
+    def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         """
         As `Store.save`, perhaps a while after the database has answered.
         """
         self._stall(_FILLING)
-        self._store.save(key, entry, ttl)
+        return self._store.save(key, entry, ttl, absent=absent)
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         """
