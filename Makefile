@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-drivers torture check clean
+.PHONY: help demo demo-mongo test test-drivers explore torture check clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -13,9 +13,13 @@ help: ## list the commands
 demo: .venv/.installed ## real flights on PostgreSQL and Valkey, uncached and cached side by side
 	.venv/bin/ormcache demo
 
+demo-mongo: .venv/.installed ## the same flights as documents in MongoDB, through PyMongo
+	.venv/bin/ormcache demo --mongo --picture ormcache-demo-mongo.png
+
 # What SQLAlchemy has no part in is not repeated on its second version.
 WITHOUT_SQLALCHEMY = $(wildcard tests/integration/conformance_mongo tests/integration/test_*mongo* \
-  tests/integration/test_servers* tests/integration/test_store_outage.py tests/properties/*mongo* \
+  tests/integration/test_servers* tests/integration/test_store_outage.py \
+  tests/integration/test_rights.py tests/integration/test_slots.py tests/properties/*mongo* \
   tests/properties/test_rows* tests/integration/test_stored_bytes.py)
 
 test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, those that meet SQLAlchemy on 2.0 too
@@ -30,6 +34,9 @@ WAYS = tests/integration/conformance tests/integration/test_ways.py \
 test-drivers: .venv/.installed .venv-sa20/.installed ## the scenarios on every driver that is installed, on both versions
 	.venv/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
 	.venv-sa20/bin/python -m pytest -n $(WORKERS) --every-driver $(WAYS)
+
+explore: .venv/.installed ## every order of events that the cache's promises must survive; minutes
+	PYTHONPATH=. .venv/bin/python -m tests.interleavings.run
 
 # For example: make torture TORTURE="--seconds 3600 --json"
 TORTURE ?= --seconds 600

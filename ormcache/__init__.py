@@ -15,6 +15,7 @@ The map of the package:
     reading, freshness, entry            the life of a read
     writing, touched                     the life of a write
     fingerprint                          when two reads are the same read
+    seals                                what a secret adds to an entry
     effects, drive                       what the paths ask for, and who does it
     cache                                what the user holds
     explanation                          would this be cached, and why

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .events import CommitEvent, ReadEvent, ShadowDifference
+from .model import table_of
 from .recording import Recording
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Audience:
         """
         Tell how a transaction that touched something ended.
         """
-        tables = tuple(sorted(scope.partition("/")[2] for scope in scopes))
+        tables = tuple(sorted({table_of(scope).partition("/")[2] for scope in scopes}))
         event = CommitEvent(tables, committed, delivered, store_seconds)
         for observer in self._listening():
             _safely(observer.on_commit, event)

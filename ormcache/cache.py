@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .audience import Audience
+from .codecs import open_sealer
 from .counts import Counts
 from .drive import AsyncPerformer, Performer, arun, run
 from .errors import ConfigurationError
@@ -26,7 +28,7 @@ from .writing import commit
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -69,6 +71,10 @@ class Cache:
         trust_listeners: True: the application's own listeners on connections and cursors, and its
             `creator`, do not change what a statement means (they trace, count or authenticate);
             hits then need no connection even where there are such.
+        secret: At least 16 random bytes, as `str` or `bytes`, shared by the processes of this
+            application: what it has not sealed is a miss, and the store's keys tell nothing about
+            parameters. Several while one replaces another, the newest first.
+        encrypt: Also keep entries from whoever can read the store; needs `ormcache[crypto]`.
 
     Raises:
         ConfigurationError: A setting is wrong.
@@ -87,6 +93,8 @@ class Cache:
         codec: Codec | None = None,
         observers: Iterable[Observer] = (),
         trust_listeners: bool = False,
+        secret: str | bytes | Sequence[str | bytes] | None = None,
+        encrypt: bool = False,
     ) -> None:
         if not 0 < lease_seconds <= 3600:
             msg = f"setting 'lease_seconds' must be above 0 and at most 3600, got {lease_seconds!r}"
@@ -101,6 +109,7 @@ class Cache:
         self.store = store
         self.async_store = async_store or _asynchronous(store)
         self._codec = codec
+        self.sealer = open_sealer(secret, encrypt=encrypt)
         self.lease_seconds = lease_seconds
         self.trust_listeners = trust_listeners
         self.flights = Flights()
@@ -129,8 +138,9 @@ class Cache:
         **settings: Any,
     ) -> Self:
         """
-        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://` or
-        `memory://` (this process only).
+        Return a cache on the store at *url*: `redis://`, `rediss://`, `valkey://`, `unix://`,
+        `redis+sentinel://`, `redis+cluster://` (docs/topologies.md) or `memory://` (this process
+        only).
 
         *namespace* keeps applications that share a server apart. *timeout* in seconds bounds every
         single operation of the store. After an outage that it has noticed, this process leaves the
@@ -237,12 +247,19 @@ class Cache:
         self._rules.set(table, made)
 
     def explain(
-        self, statement: object, parameters: object = None, *, bind: object = None
+        self,
+        statement: object,
+        parameters: object = None,
+        *more: object,
+        bind: object = None,
+        **options: object,
     ) -> Explanation:
         """
         Return whether and why *statement* would be cached, and what would change that.
 
             print(cache.explain(select(Product).where(Product.id == 7)))
+            print(cache.explain(products.find({"_id": 7})))
+            print(cache.explain(products.aggregate, [{"$count": "n"}]))
 
         The answer is that of the read path, which decides all but the last step: neither the
         statement nor a flush is sent to the database, nothing is asked of the store. Where
@@ -250,7 +267,9 @@ class Cache:
 
         Args:
             statement: A `select()`, `text()`, legacy `Query`, DML or DDL; a string is for `text()`.
-            parameters: As for `Session.execute`.
+                Of a MongoDB collection: a cursor of `find()`, or a method that reads.
+            parameters: As for `Session.execute`; of a method, its first argument.
+            more: Further arguments of a method, as are *options*.
             bind: Where it would run: an `Engine`, `Connection`, `Session` (its transaction and
                 unflushed changes count), `sessionmaker` or `scoped_session`. By default what the
                 cache is enabled on.
@@ -258,9 +277,37 @@ class Cache:
         Raises:
             ConfigurationError: It is not clear on which engine, or the cache is not enabled there.
         """
+        if _is_of_pymongo(statement):
+            from .pymongo.explain import explain as explain_read
+
+            if bind is not None:
+                raise ConfigurationError("bind= is for SQL: a collection knows its client")
+            return explain_read(self, statement, _arguments(parameters, more), options)
+        if more or options:
+            msg = "a statement is explained like this: explain(statement, parameters, bind=...)"
+            raise ConfigurationError(msg)
         from .sqlalchemy.explain import explain
 
         return explain(self, self._enabled, statement, parameters, bind)
+
+    async def aexplain(
+        self, read: object, argument: object = None, *more: object, **options: object
+    ) -> Explanation:
+        """
+        As `explain`, for what an asynchronous MongoDB collection reads.
+
+            print(await cache.aexplain(products.count_documents, {"category": 7}))
+        """
+        if not _is_of_pymongo(read):
+            msg = (
+                "aexplain() takes a cursor of MongoDB's, or a method that reads with its "
+                "arguments: aexplain(products.find_one, {...}); a SQL statement is explained by "
+                "await session.run_sync(lambda s: cache.explain(statement, bind=s))"
+            )
+            raise ConfigurationError(msg)
+        from .pymongo.explain import aexplain
+
+        return await aexplain(self, read, _arguments(argument, more), options)
 
     def vary(self, name: str, value: Callable[[], object]) -> None:
         """
@@ -479,7 +526,8 @@ class Cache:
     @property
     def reasons(self) -> Counter[Reason]:
         """
-        The same by reason: of bypasses, and of misses that left nothing behind.
+        The same by reason: of bypasses, of misses that left nothing behind, and of those where
+        what was stored is not believed.
         """
         return self._counts.reasons()
 
@@ -514,14 +562,29 @@ _SETTINGS = frozenset(
     {
         "codec",
         "default",
+        "encrypt",
         "lease_seconds",
         "mode",
         "observers",
         "on_outage",
         "policy_file",
+        "secret",
         "trust_listeners",
     }
 )
+
+
+def _is_of_pymongo(target: object) -> bool:
+    if "ormcache.pymongo" not in sys.modules:
+        return False  # nobody has a client of ours
+    from .pymongo.explain import is_of_pymongo
+
+    return is_of_pymongo(target)
+
+
+def _arguments(first: object, more: tuple[object, ...]) -> tuple[object, ...]:
+    # No method that reads tells a first argument that is None from one that is left out.
+    return () if first is None and not more else (first, *more)
 
 
 def _table_of(target: object) -> str:

@@ -8,7 +8,8 @@ What does a stored entry look like, and has it been altered?
     rest     the codec's payload
 
 The digest binds the entry to its key: bytes copied to another key, flipped, cut or written by
-something else are a miss.
+something else are a miss. It needs no secret, so anybody can make one: against accidents, not
+against people. `seals` has what needs one.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import Undecodable
+from .errors import Tampered, Undecodable
+from .fingerprint import digest
 from .model import Token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FORMAT", "Entry", "open_entry", "seal_entry"]
+__all__ = ["FORMAT", "PLAIN", "Entry", "PlainSealer", "open_entry", "pack", "seal_entry", "unpack"]
 
 FORMAT = 1
 """
@@ -46,11 +48,7 @@ def seal_entry(key: str, codec_id: int, tokens: Iterable[Token], payload: bytes)
     """
     Return the bytes to store under *key*.
     """
-    several = tuple(tokens)
-    parts = [len(several).to_bytes(2, "big")]
-    for token in several:
-        parts += (len(token).to_bytes(1, "big"), token)
-    body = b"".join((*parts, payload))
+    body = pack(tokens, payload)
     head = bytes((FORMAT, codec_id))
     return head + _digest(key, head, body) + body
 
@@ -60,21 +58,67 @@ def open_entry(key: str, codec_id: int, data: bytes) -> Entry:
     Return what *data* holds.
 
     Raises:
-        Undecodable: It is not an entry that was stored under *key* by this format and codec.
+        Undecodable: It is not an entry that was stored under *key* by this format and codec;
+            `Tampered` where it claims to be one.
     """
-    if len(data) < _HEADER + 2 or data[0] != FORMAT or data[1] != codec_id:
+    if data[:2] != bytes((FORMAT, codec_id)):
         msg = "not an entry of this format and codec"
         raise Undecodable(msg)
     body = data[_HEADER:]
     if _digest(key, data[:2], body) != data[2:_HEADER]:
         msg = "the digest does not match: altered, truncated, or stored under another key"
-        raise Undecodable(msg)
+        raise Tampered(msg)
+    return unpack(body)
+
+
+class PlainSealer:
+    """
+    What seals entries where there is no secret.
+    """
+
+    def name(self, parts: Iterable[str]) -> str:
+        return digest(parts)
+
+    def seal(self, key: str, codec_id: int, tokens: Iterable[Token], payload: bytes) -> bytes:
+        return seal_entry(key, codec_id, tokens, payload)
+
+    def open(self, key: str, codec_id: int, data: bytes) -> Entry:
+        return open_entry(key, codec_id, data)
+
+    def __repr__(self) -> str:
+        return "<PlainSealer>"
+
+
+PLAIN = PlainSealer()
+
+
+def pack(tokens: Iterable[Token], payload: bytes) -> bytes:
+    """
+    Return tokens and payload as one piece.
+    """
+    several = tuple(tokens)
+    parts = [len(several).to_bytes(2, "big")]
+    for token in several:
+        parts += (len(token).to_bytes(1, "big"), token)
+    return b"".join((*parts, payload))
+
+
+def unpack(body: bytes) -> Entry:
+    """
+    Return what `pack` made into one piece.
+
+    Raises:
+        Tampered: It ends before its tokens do; the digest of such a one may be right all the same.
+    """
     position = 2
     tokens = []
     for _ in range(int.from_bytes(body[:2], "big")):
-        end = position + 1 + body[position]
+        end = position + 1 + int.from_bytes(body[position : position + 1], "big")
         tokens.append(Token(body[position + 1 : end]))
         position = end
+    if position > len(body):
+        msg = "it ends before its tokens do"
+        raise Tampered(msg)
     return Entry(tuple(tokens), body[position:])
 
 

@@ -7,7 +7,9 @@ What can go wrong, and whose fault is it?
     │   └── StoreRecoveringError    it answers again; not yet believed
     ├── CommitRefusedError    the store's, where `on_outage="refuse"` wants a commit to wait for it
     ├── Unstorable            the value's: it cannot be stored exactly, so it is not cached
-    └── Undecodable           the bytes': altered, truncated, foreign or older; always a miss
+    └── Undecodable           the bytes': foreign, older, or not readable; always a miss
+        ├── Tampered          altered, truncated, or copied from another key
+        └── ForeignSeal       sealed with a secret that this process does not have
 
 Only `ConfigurationError` reaches an application, and `CommitRefusedError` one that asked for it. A
 read never raises because of the cache.
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CommitRefusedError",
     "ConfigurationError",
+    "ForeignSeal",
     "OrmcacheError",
     "StoreError",
     "StoreRecoveringError",
+    "Tampered",
     "Undecodable",
     "Unstorable",
 ]
@@ -84,5 +88,17 @@ class Unstorable(OrmcacheError):
 
 class Undecodable(OrmcacheError):
     """
-    Stored bytes cannot be read back: altered, truncated, foreign, or of another format.
+    Stored bytes cannot be read back: foreign, of another format, or one of the kinds below.
+    """
+
+
+class Tampered(Undecodable):
+    """
+    Stored bytes are not what was stored under this key: altered, truncated, or copied from another.
+    """
+
+
+class ForeignSeal(Undecodable):
+    """
+    Stored bytes name a secret that this process does not have.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .model import is_slice, table_of
 from .policy import Origin
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["STATEMENT_OPTION", "Explanation", "origins_of", "where_set"]
 
 STATEMENT_OPTION = "the statement's own option"
 _SHOWN = (
-    *("ttl", "max_rows", "max_bytes", "depends_on", "vary"),
+    *("ttl", "max_rows", "max_bytes", "depends_on", "vary", "slices"),
     *("collapse", "across_processes"),
 )
 
@@ -155,6 +156,16 @@ def _decides(part: object, whole: object) -> bool:
 
 
 def _readable(scopes: Collection[Scope]) -> str:
-    names = [scope.partition("/")[2] for scope in scopes]
-    tables = [name.lstrip(".") for name in names if name != "*"]
-    return ", ".join(tables) or "anything in the database"
+    names = [_name(scope) for scope in scopes]
+    return ", ".join(dict.fromkeys(filter(None, names))) or "anything in the database"
+
+
+def _name(scope: Scope) -> str:
+    """
+    Return a scope as people read it, without a value; empty where another one says it, too.
+    """
+    name = table_of(scope).partition("/")[2].lstrip(".")
+    if is_slice(scope):
+        column, is_value, _ = scope.removeprefix(table_of(scope))[1:].rpartition("=")
+        return f"rows of {name} by {column}" if is_value else ""
+    return "" if name == "*" else name

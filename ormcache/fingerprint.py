@@ -33,11 +33,13 @@ class NoIdentityError(TypeError):
     """
 
 
-def digest(parts: Iterable[str]) -> str:
+def digest(parts: Iterable[str], key: bytes = b"") -> str:
     """
     Return one name, 32 hexadecimal digits, for a sequence of texts; where each ends matters.
+
+    Who does not have *key* cannot find out by trying which texts a name stands for.
     """
-    whole = hashlib.blake2b(digest_size=16)
+    whole = hashlib.blake2b(digest_size=16, key=key)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         whole.update(len(data).to_bytes(8, "big"))

@@ -19,6 +19,12 @@ The four ways to lose this, each of them a mutation in the tests:
 3. tokens that can repeat (counters, clocks): an old entry becomes valid again after an eviction;
 4. filling from an old snapshot: the rows are older than the tokens of step 1, see `Snapshot`.
 
+Slices. Where a read depends on slices of a table, the same argument holds slice by slice. A
+snapshot holds no slices, as nobody knows beforehand which will be read. It asks more instead: that
+the whole table has the token of the vector. Every write touches its table, so then no commit to any
+row of it was announced since, the slice is the same in the snapshot, at the fetch and now, and the
+entry's own tokens say, as ever, whether it is current.
+
 | in doubt | snapshot holds | entry   | tokens equal | verdict                      |
 |----------|----------------|---------|--------------|------------------------------|
 | yes      | any            | any     | any          | bypass: database, store nothing |
@@ -35,7 +41,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .model import Outcome, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .model import Scope, Token, TokenState
 
@@ -63,14 +69,20 @@ def judge(
     scopes: Sequence[Scope],
     states: Sequence[TokenState],
     snapshot: Snapshot | None,
+    tables: Mapping[Scope, TokenState] | None = None,
 ) -> Verdict:
     """
     Return the verdict over an entry's tokens (None: there is no entry) and the scopes' states.
+
+    *tables*: the states of the whole tables, where the scopes are slices of them; a snapshot knows
+    tables only.
     """
     if any(state.in_doubt for state in states):
         return _IN_DOUBT
-    if snapshot is not None and not snapshot.covers(scopes, states):
-        return _SNAPSHOT
+    if snapshot is not None:
+        known = tables if tables is not None else dict(zip(scopes, states, strict=True))
+        if not snapshot.covers(known, known.values()):
+            return _SNAPSHOT
     if entry is None:
         return _MISS
     if entry == tuple([state.token for state in states]):

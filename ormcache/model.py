@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import enum
 import secrets
-from typing import Any, NamedTuple, NewType
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "Column",
@@ -23,14 +27,21 @@ __all__ = [
     "Scope",
     "Token",
     "TokenState",
+    "bulk_scope",
     "database_scope",
+    "is_slice",
     "new_token",
+    "slice_scope",
+    "table_of",
     "table_scope",
 ]
 
 Scope = NewType("Scope", str)
 """
 `<database>/<schema>.<table>` for a table, `<database>/*` for everything in a database.
+
+Narrower than a table, `<table>#<column>=<digest>` for the rows with one value of a column, and
+`<table>#bulk` for the changes of which nobody can tell the rows: see `slice_scope`.
 """
 
 Token = NewType("Token", bytes)
@@ -39,11 +50,15 @@ The opaque, never repeated version of a scope.
 """
 
 
+_SLICED = "#"
+
+
 def table_scope(database: str, schema: str, table: str) -> Scope:
     """
     Return the scope of one table.
     """
-    return Scope(f"{database}/{schema}.{table}")
+    name = f"{database}/{schema}.{table}"
+    return Scope(name.replace(_SLICED, "%23") if _SLICED in name else name)
 
 
 def database_scope(database: str) -> Scope:
@@ -52,7 +67,43 @@ def database_scope(database: str) -> Scope:
 
     A write nobody can place touches this one, and so evicts everything: the safe side.
     """
-    return Scope(f"{database}/*")
+    return Scope(f"{database}/*".replace(_SLICED, "%23"))
+
+
+def slice_scope(table: Scope, column: str, value: str) -> Scope:
+    """
+    Return the scope of the rows of *table* that have *value* in *column*.
+
+    The value itself is left out: scopes go into keys and logs. Two values with one digest would
+    only be invalidated together.
+    """
+    digest = blake2b(value.encode(), digest_size=9).hexdigest()
+    return Scope(f"{table}{_SLICED}{column}={digest}")
+
+
+def bulk_scope(table: Scope, placed: Iterable[str] = ()) -> Scope:
+    """
+    Return the scope of the changes to *table* whose rows are known by the columns *placed* only.
+
+    A read of one slice depends on every one of these that leaves its column out, so a writer need
+    not know by which columns others slice the table.
+    """
+    known = ",".join(sorted(placed))
+    return Scope(f"{table}{_SLICED}bulk" + (f"-but-{known}" if known else ""))
+
+
+def table_of(scope: Scope) -> Scope:
+    """
+    Return the scope of the table that a slice is part of; any other scope is its own.
+    """
+    return Scope(scope.partition(_SLICED)[0])
+
+
+def is_slice(scope: Scope) -> bool:
+    """
+    Return whether a scope is narrower than a table: of these there may be many.
+    """
+    return _SLICED in scope
 
 
 def new_token() -> Token:
@@ -134,7 +185,7 @@ class Outcome(enum.Enum):
 
 class Reason(enum.Enum):
     """
-    Why a read was a bypass, or why a miss left nothing behind.
+    Why a read was a bypass, why a miss left nothing behind, or why what was stored was not used.
     """
 
     OFF = "caching is switched off"
@@ -152,6 +203,8 @@ class Reason(enum.Enum):
     STORE = "the store did not answer"
     RECOVERING = "the store is back; invalidations it has missed may still be on their way"
     UNDECODABLE = "the stored bytes could not be read"
+    TAMPERED = "the stored bytes were altered, or copied from another key"
+    FOREIGN_SEAL = "the entry was sealed with a secret that this cache does not have"
     UNSTORABLE = "a value cannot be stored exactly"
     TOO_LARGE = "the result is larger than the policy allows"
     SHADOW = "shadow mode: the database answers"

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Found", "Origin", "Policies", "Policy", "is_pattern"]
 
 _SETTINGS = (
-    *("ttl", "depends_on", "vary", "max_rows", "max_bytes"),
+    *("ttl", "depends_on", "vary", "slices", "max_rows", "max_bytes"),
     *("collapse", "across_processes", "enabled"),
 )
+_MOST_SLICES = 3
 
 
 class Policy:
@@ -37,6 +38,8 @@ class Policy:
             trigger that writes it, of a view the database does not describe, of a function.
         vary: Names of what changes the meaning of a statement: a session setting
             (`"app.tenant_id"`, `"role"`, `"search_path"`) or a value registered by `Cache.vary`.
+        slices: Columns by whose value changes are told apart, besides the primary key: a read of
+            the rows with one value outlives changes to rows with another.
         max_rows: Results with more rows are not stored.
         max_bytes: Results larger than this, in bytes as stored, are not stored.
         collapse: How long, in seconds, a read whose entry is not there may wait for another read
@@ -54,6 +57,7 @@ class Policy:
     ttl: float
     depends_on: tuple[str, ...]
     vary: tuple[str, ...]
+    slices: tuple[str, ...]
     max_rows: int
     max_bytes: int
     collapse: float
@@ -71,6 +75,7 @@ class Policy:
         ttl: float = 300.0,
         depends_on: Iterable[str] = (),
         vary: Iterable[str] = (),
+        slices: Iterable[str] = (),
         max_rows: int = 10_000,
         max_bytes: int = 1_048_576,
         collapse: float = 1.0,
@@ -84,6 +89,7 @@ class Policy:
             "ttl": _positive("ttl", ttl, "seconds"),
             "depends_on": _names("depends_on", depends_on, "orders"),
             "vary": _names("vary", vary, "tenant"),
+            "slices": _columns(slices),
             "max_rows": _whole("max_rows", max_rows, "rows"),
             "max_bytes": _whole("max_bytes", max_bytes, "bytes"),
             "collapse": _seconds("collapse", collapse),
@@ -129,6 +135,7 @@ class Policy:
             ttl=min(p.ttl for p in several),
             depends_on=sorted({name for p in several for name in p.depends_on}),
             vary=sorted({name for p in several for name in p.vary}),
+            slices=sorted({name for p in several for name in p.slices})[:_MOST_SLICES],
             max_rows=min(p.max_rows for p in several),
             max_bytes=min(p.max_bytes for p in several),
             collapse=min(p.collapse for p in several),
@@ -294,6 +301,17 @@ def _names(name: str, value: object, example: str) -> tuple[str, ...]:
         )
         raise ConfigurationError(msg)
     return names
+
+
+def _columns(slices: object) -> tuple[str, ...]:
+    names = _names("slices", slices, "tenant_id")
+    if len(names) > _MOST_SLICES:
+        msg = (
+            f"policy setting 'slices' takes at most {_MOST_SLICES} columns, got {len(names)}: "
+            "every read would depend on each combination of them"
+        )
+        raise ConfigurationError(msg)
+    return tuple(name.casefold() for name in names)
 
 
 Policy.never = Policy(enabled=False)

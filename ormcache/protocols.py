@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from .entry import Entry
     from .events import CommitEvent, ReadEvent, ShadowDifference
     from .flights import Flight, Joined
     from .model import Fetched, Intent, Rows, Scope, Token
 
-__all__ = ["AsyncStore", "AsyncWaiting", "Clock", "Codec", "Observer", "Store", "Waiting"]
+__all__ = ["AsyncStore", "AsyncWaiting", "Clock", "Codec", "Observer", "Sealer", "Store", "Waiting"]
 
 
 class Store(Protocol):
@@ -187,6 +188,30 @@ class Codec(Protocol):
     def decode(self, payload: bytes) -> Rows:
         """
         Return fresh rows nobody else holds, or raise `Undecodable`, for whatever bytes.
+        """
+        ...
+
+
+class Sealer(Protocol):
+    """
+    Entries to stored bytes and back, only where they are what was stored under their key.
+    """
+
+    def name(self, parts: Iterable[str]) -> str:
+        """
+        Return the key of a read: the same for equal *parts*, and nothing of them can be seen.
+        """
+        ...
+
+    def seal(self, key: str, codec_id: int, tokens: Iterable[Token], payload: bytes) -> bytes:
+        """
+        Return the bytes to store under *key*.
+        """
+        ...
+
+    def open(self, key: str, codec_id: int, data: bytes) -> Entry:
+        """
+        Return what *data* holds, or raise `Undecodable` and nothing else, for whatever bytes.
         """
         ...
 

@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING
 from .collapsing import Lookup, collapse
 from .comparing import compare
 from .effects import Effect, fetch, load, save
-from .entry import Entry, open_entry, seal_entry
-from .errors import StoreError, StoreRecoveringError, Undecodable, Unstorable
+from .entry import PLAIN, Entry
+from .errors import (
+    ForeignSeal,
+    StoreError,
+    StoreRecoveringError,
+    Tampered,
+    Undecodable,
+    Unstorable,
+)
 from .freshness import Snapshot, Verdict, judge
 from .model import Fetched, Outcome, Reason, Rows
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
 
     from .flights import Flight
     from .model import Scope, TokenState
-    from .protocols import Codec
+    from .protocols import Codec, Sealer
 
 __all__ = ["Answer", "ReadRequest", "read", "read_uncached", "reason_of"]
 
@@ -47,6 +54,7 @@ class ReadRequest:
     max_rows: int
     max_bytes: int
     codec: Codec
+    sealer: Sealer = PLAIN
     not_served: Reason | None = None
     """Why the database must answer all the same and the entry be replaced; None: serve it."""
     not_filled: Reason | None = None
@@ -66,6 +74,8 @@ class ReadRequest:
     """Whether that may be another process's."""
     holds: bool = False
     """Whether the caller has a database connection already."""
+    tables: tuple[Scope, ...] = ()
+    """The whole tables, where `scopes` are slices of them; a snapshot is compared with these."""
 
 
 @dataclass(slots=True)
@@ -96,14 +106,16 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     try:
         # Before the query begins: a commit after this moment changes a token that is already in
         # our hands, so rows older than it can never be stored under tokens newer than it.
-        fetched = yield from _fetch(request, snapshot)
+        fetched, tables = yield from _fetch(request, snapshot)
     except StoreError as exc:
         if snapshot is not None and snapshot.needs_vector:
             snapshot.lose()
         return (yield from _from_database(snapshot, reason_of(exc), str(exc)))
 
-    entry = _open(request, fetched)
-    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot)
+    entry, unopened = _open(request, fetched)
+    verdict = judge(entry and entry.tokens, request.scopes, fetched.tokens, snapshot, tables)
+    if verdict.outcome is Outcome.MISS:
+        verdict = Verdict(Outcome.MISS, unopened)
     if verdict.outcome is Outcome.BYPASS:
         return (yield from _from_database(snapshot, verdict.reason))
 
@@ -112,7 +124,7 @@ def read(request: ReadRequest) -> Generator[Effect, object, Answer]:
     )
     if cached is not None and request.not_served is None and not request.shadow:
         if snapshot is not None:
-            snapshot.served(request.scopes)
+            snapshot.served(tables)
         return Answer(Outcome.HIT, rows=cached)
     if request.collapse and _may_collapse(request, verdict):
         return (yield from _collapse(request, verdict, fetched))
@@ -145,23 +157,37 @@ def reason_of(failure: StoreError) -> Reason:
     return Reason.RECOVERING if recovering else Reason.STORE
 
 
-def _fetch(request: ReadRequest, snapshot: Snapshot | None) -> Generator[Effect, object, Fetched]:
+def _fetch(
+    request: ReadRequest, snapshot: Snapshot | None
+) -> Generator[Effect, object, tuple[Fetched, dict[Scope, TokenState]]]:
+    """
+    Return the entry with the states of its scopes, and what a snapshot is to be compared with.
+    """
     scopes = request.scopes
-    if snapshot is None or not snapshot.needs_vector:
-        return (yield from fetch(request.key, scopes))
-    wanted = scopes + tuple(s for s in request.tracked if s not in scopes)
+    if snapshot is None:
+        return (yield from fetch(request.key, scopes)), {}
+    tables = request.tables or scopes
+    tracked = request.tracked if snapshot.needs_vector else ()
+    wanted = tuple(dict.fromkeys((*scopes, *tables, *tracked)))
     fetched = yield from fetch(request.key, wanted)
-    snapshot.hold(wanted, fetched.tokens)
-    return Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    if snapshot.needs_vector:
+        snapshot.hold(wanted, fetched.tokens)
+    states = dict(zip(wanted, fetched.tokens, strict=True))
+    own = Fetched(fetched.entry, fetched.tokens[: len(scopes)])
+    return own, {table: states[table] for table in tables}
 
 
-def _open(request: ReadRequest, fetched: Fetched) -> Entry | None:
+def _open(request: ReadRequest, fetched: Fetched) -> tuple[Entry | None, Reason | None]:
     if fetched.entry is None:
-        return None
+        return None, None
     try:
-        return open_entry(request.key, request.codec.id, fetched.entry)
+        return request.sealer.open(request.key, request.codec.id, fetched.entry), None
+    except Tampered:
+        return None, Reason.TAMPERED
+    except ForeignSeal:
+        return None, Reason.FOREIGN_SEAL
     except Undecodable:
-        return None
+        return None, Reason.UNDECODABLE
 
 
 def _decode(request: ReadRequest, entry: Entry) -> Rows | None:
@@ -194,10 +220,13 @@ def _may_collapse(request: ReadRequest, verdict: Verdict) -> bool:
     """
     Return whether what this read loads is right for others, and what they load for it.
 
-    A transaction that has changed something takes no part: a leader may wait for its locks.
+    A transaction that has changed something takes no part: a leader may wait for its locks. Nor
+    does a read of slices from a snapshot, which is compared with whole tables: what others load
+    says nothing of these.
     """
     return (
         verdict.outcome is not Outcome.HIT
+        and (request.snapshot is None or request.tables in ((), request.scopes))
         and request.not_served is None
         and request.not_filled is None
         and not request.shadow
@@ -226,7 +255,7 @@ def _collapse(
 
 
 def _rows(request: ReadRequest, data: bytes | None, states: tuple[TokenState, ...]) -> Rows | None:
-    entry = _open(request, Fetched(data, states))
+    entry, _ = _open(request, Fetched(data, states))
     verdict = judge(entry and entry.tokens, request.scopes, states, request.snapshot)
     if verdict.outcome is not Outcome.HIT or entry is None:
         return None
@@ -296,7 +325,7 @@ def _fill(
         answer.reason = Reason.TOO_LARGE
         return None
     tokens = [state.token for state in states]  # those of before the query, never newer ones
-    entry = seal_entry(request.key, request.codec.id, tokens, payload)
+    entry = request.sealer.seal(request.key, request.codec.id, tokens, payload)
     try:
         yield from save(request.key, entry, request.ttl)
         answer.stored = True

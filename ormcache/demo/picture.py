@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from .database import Wording
 from .measure import Result, Run
 from .report import fewer
 from .workload import Kind
@@ -22,11 +23,6 @@ __all__ = ["draw"]
 _DATABASE = "#8d99ae"
 _CACHED = "#d1495b"
 _INK = "#22283a"
-_KINDS = {
-    Kind.LOOKUP: "lookup\nby key",
-    Kind.LIST: "list with\neager loading",
-    Kind.AGGREGATE: "aggregate",
-}
 
 
 def draw(result: Result, path: Path) -> None:
@@ -49,7 +45,7 @@ def draw(result: Result, path: Path) -> None:
 
 def _headline(figure: Figure, result: Result) -> None:
     before, after = result.database.work, result.cached.work
-    rate = f"{100 * result.tally.hit_rate:.0f} % of statements answered from the cache"
+    rate = f"{100 * result.tally.hit_rate:.0f} % of {result.wording.asked} answered from the cache"
     stale = f"{result.stale or 'no'} stale read{'' if result.stale == 1 else 's'}"
     title = f"{rate}, {stale}"
     if before and after and before.seconds and after.seconds < before.seconds:
@@ -58,8 +54,8 @@ def _headline(figure: Figure, result: Result) -> None:
     figure.text(0.06, 0.93, title, fontsize=21, fontweight="bold", color=_INK, va="center")
     figure.text(
         *(0.06, 0.865),
-        f"The same {result.reads:,} ORM reads and {writes} commits on {result.flights:,} flights, "
-        f"without and with ormcache. {rate.capitalize()};\n"
+        f"The same {result.reads:,} {result.wording.reads} and {writes} {result.wording.writes} on "
+        f"{result.flights:,} flights, without and with ormcache. {rate.capitalize()};\n"
         "each answer was compared with the database's own.",
         fontsize=11.5,
         color="#555b6e",
@@ -69,8 +65,9 @@ def _headline(figure: Figure, result: Result) -> None:
 
 def _latency(axes: Axes, result: Result) -> None:
     _title(axes, "How long a read takes", "milliseconds, logarithmic")
+    kinds = _kinds(result.wording)
     for side, (run, colour, name) in enumerate(_named(result)):
-        for place, kind in enumerate(_KINDS):
+        for place, kind in enumerate(kinds):
             x = place + (side - 0.5) * 0.38
             p50, p95 = (1000 * run.quantile(kind, share) for share in (0.5, 0.95))
             axes.bar(x, p50, 0.34, color=colour, label=name if not place else None)
@@ -80,19 +77,19 @@ def _latency(axes: Axes, result: Result) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks(range(len(_KINDS)), list(_KINDS.values()))
+    axes.set_xticks(range(len(kinds)), list(kinds.values()))
     axes.legend(frameon=False, loc="upper left", title="bar: p50, whisker: p95", fontsize=11)
 
 
 def _load(axes: Axes, result: Result) -> None:
     before, after = result.database.work, result.cached.work
     if before is None or after is None:
-        _title(axes, "What the database does", "not counted: no pg_stat_statements")
+        _title(axes, "What the database does", "not counted here")
         axes.set_axis_off()
         return
     _title(axes, "What the database does", "per cent of the run without a cache")
     pairs = (
-        ("statements", before.statements, after.statements, "{:,}"),
+        (result.wording.work, before.requests, after.requests, "{:,}"),
         ("time", before.seconds, after.seconds, "{:.1f} s"),
     )
     for place, (_, old, new, shown) in enumerate(pairs):
@@ -106,7 +103,7 @@ def _load(axes: Axes, result: Result) -> None:
 
 
 def _progress(axes: Axes, result: Result) -> None:
-    _title(axes, "How the time adds up", "seconds, after so many reads; dotted: a commit")
+    _title(axes, "How the time adds up", "seconds, after so many reads; dotted: a write")
     highest = 0.0
     for run, colour, name in _named(result):
         total = list(itertools.accumulate(run.seconds))
@@ -120,6 +117,15 @@ def _progress(axes: Axes, result: Result) -> None:
     axes.set_xlim(0, len(result.steps))
     axes.set_ylim(0, 1.12 * highest)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _kinds(wording: Wording) -> dict[Kind, str]:
+    listing, _, joined = wording.listing.partition(", ")
+    return {
+        Kind.LOOKUP: "lookup\nby key",
+        Kind.LIST: f"{listing} with\n{joined}",
+        Kind.AGGREGATE: "aggregate",
+    }
 
 
 def _named(result: Result) -> tuple[tuple[Run, str, str], ...]:

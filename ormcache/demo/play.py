@@ -7,16 +7,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.orm import Session, sessionmaker
-
 from ormcache import Cache, StoreError
 
-from . import statements
-from .data import OTHER_ROWS, load, schema
-from .measure import Result, Run, Tally, compare, differing, show_freshness
+from .database import Application
+from .freshness import show_freshness
+from .measure import Result, Run, Tally, compare, differing
 from .servers import Place
-from .workload import Step, Write, sequence, subjects
+from .source import OTHER_ROWS
+from .workload import Step, Write, sequence
 
 __all__ = ["ShowProgress", "play"]
 
@@ -37,54 +35,41 @@ def play(place: Place, *, reads: int, flights: int, progress: ShowProgress) -> R
     Load the data, do the same reads without and with the cache, and leave nothing behind.
 
     Raises:
-        SchemaInUseError: The database has a schema of that name.
+        InUseError: The database has a schema of that name.
         StoreError: There is no store to show anything with.
     """
     with ExitStack() as stack:
         tally = Tally()
         # First of all, because without a store there is nothing to show.
         cache = stack.enter_context(_cache(place, tally))
-        database, counters, cached = (stack.enter_context(_engine(place)) for _ in range(3))
-        if place.private:
-            statements.install(counters)
-        stack.enter_context(schema(counters))
+        database = stack.enter_context(place.database())
         with progress("Loading rows", OTHER_ROWS + flights) as loaded:
-            load(database, flights, loaded)
-        plain, caching = sessionmaker(database), sessionmaker(cached)
-        with plain() as session:
-            steps = sequence(subjects(session), reads)
+            database.load(flights, loaded)
+        plain = stack.enter_context(database.application())
+        steps = sequence(database.subjects(), reads)
         _warm_up(steps, plain)
-        cache.enable(caching)
+        caching = stack.enter_context(database.application(cache))
         without, with_cache = Run(plain), Run(caching)
         with progress("Reading, with and without", len(steps)) as done:
-            compare(steps, without, with_cache, counters, done)
+            compare(steps, without, with_cache, done)
         seen = Tally(tally.outcomes.copy(), tally.reasons.copy())
-        other = stack.enter_context(_cache(place)), stack.enter_context(_engine(place))
-        freshness = show_freshness(1, caching, tally, *other)
+        another = stack.enter_context(_cache(place))
+        other = stack.enter_context(database.application(another))
+        freshness = show_freshness(1, caching, tally, other)
         wrong = differing(steps, without, with_cache)
-        return Result(flights, steps, without, with_cache, seen, freshness, wrong)
+        return Result(database.wording, flights, steps, without, with_cache, seen, freshness, wrong)
 
 
-def _warm_up(steps: list[Step], sessions: sessionmaker[Session]) -> None:
+def _warm_up(steps: list[Step], application: Application) -> None:
     """
-    Read the tables and compile the statements before anything is timed.
+    Read the data and prepare the statements before anything is timed.
 
-    Only the application without the cache profits: the other one begins with an empty cache and an
-    engine that has not compiled anything.
+    Only the application without the cache profits: the other one begins with an empty cache and
+    nothing prepared.
     """
     questions = {step.question: step for step in steps if not isinstance(step, Write)}
     for step in questions.values():
-        with sessions() as session:
-            step(session)
-
-
-@contextmanager
-def _engine(place: Place) -> Iterator[Engine]:
-    engine = create_engine(place.database_url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+        step(application)
 
 
 @contextmanager

@@ -11,17 +11,12 @@ from rich.text import Text
 
 from ormcache import Outcome
 
-from .measure import Freshness, Result, Seen
+from .database import Wording
+from .freshness import Freshness, Seen
+from .measure import Result
 from .workload import Kind
 
 __all__ = ["fewer", "report"]
-
-_KINDS = {
-    Kind.LOOKUP: "lookup by key",
-    Kind.LIST: "list, eager loading",
-    Kind.AGGREGATE: "aggregate",
-    Kind.WRITE: "write and commit",
-}
 
 
 def report(result: Result) -> RenderableType:
@@ -48,13 +43,22 @@ def _comparison(result: Result) -> Table:
     table.add_column("")
     for heading in ("database", "ormcache", "change"):
         table.add_column(heading, justify="right")
-    for kind, name in _KINDS.items():
+    for kind, name in _kinds(result.wording).items():
         _latency(table, result, kind, name)
     _load(table, result)
     table.add_row("hit rate", "", f"{100 * result.tally.hit_rate:.1f} %", "")
     stale = Text(str(result.stale), style="bold red" if result.stale else "bold green")
     table.add_row("stale reads", "", stale, f"of {result.reads:,}")
     return table
+
+
+def _kinds(wording: Wording) -> dict[Kind, str]:
+    return {
+        Kind.LOOKUP: "lookup by key",
+        Kind.LIST: wording.listing,
+        Kind.AGGREGATE: "aggregate",
+        Kind.WRITE: wording.writing,
+    }
 
 
 def _latency(table: Table, result: Result, kind: Kind, name: str) -> None:
@@ -69,14 +73,15 @@ def _latency(table: Table, result: Result, kind: Kind, name: str) -> None:
 
 def _load(table: Table, result: Result) -> None:
     before, after = result.database.work, result.cached.work
+    counted = f"database {result.wording.work}"
     if before is None or after is None:
-        table.add_row("database statements", "n/a", "n/a", "")
+        table.add_row(counted, "n/a", "n/a", "")
         table.add_row("database time", "n/a", "n/a", "", end_section=True)
         return
     table.add_row(
-        "database statements",
-        *(f"{before.statements:,}", f"{after.statements:,}"),
-        fewer(before.statements, after.statements),
+        counted,
+        *(f"{before.requests:,}", f"{after.requests:,}"),
+        fewer(before.requests, after.requests),
     )
     table.add_row(
         "database time",
@@ -95,7 +100,7 @@ def _freshness(freshness: Freshness) -> Table:
     for heading in ("", "minutes late", "answered by", "in"):
         table.add_column(heading, justify="left" if not heading else "right")
     table.add_row("read", *_seen(freshness.before))
-    table.add_row("the other one commits", str(freshness.written), "", "", style="bold")
+    table.add_row("the other one changes it", str(freshness.written), "", "", style="bold")
     table.add_row("read", *_seen(freshness.after))
     table.add_row("read", *_seen(freshness.again))
     return table
@@ -110,13 +115,10 @@ def _verdict(result: Result) -> Text:
     writes = len(result.steps) - result.reads
     text = Text(
         f"Every answer of the cached run was compared with the database's own at the same "
-        f"point, {writes} commits included."
+        f"point, {writes} {result.wording.writes} included."
     )
     if result.database.work is None:
-        text.append(
-            "\nn/a: statements are counted by the extension pg_stat_statements, which this "
-            "database does not have, or this user may not read."
-        )
+        text.append(f"\nn/a: {result.wording.uncounted}.")
     return text
 
 

@@ -1,10 +1,10 @@
 """
 What does an application ask its database, and what does it change?
 
-A sequence of steps, each in a session of its own, as a web application has one per request. The
-same seed over the same data gives the same sequence. Its users are interested in a few flights,
-days and airports at a time, and in some far more than in others: the n-th most popular one is asked
-for about 1/n times as often as the first.
+A sequence of steps, each of which would be a request to a web application. The same seed over the
+same data gives the same sequence. The application's users are interested in a few flights, days and
+airports at a time, and in some far more than in others: the n-th most popular one is asked for
+about 1/n times as often as the first.
 """
 
 from __future__ import annotations
@@ -16,25 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from .database import Application, Subjects
 
-from .models import Airport, Base, Flight, Plane, Weather
-from .questions import (
-    Day,
-    airport,
-    busiest,
-    departures,
-    flight,
-    held_up,
-    plane,
-    punctuality,
-    rotation,
-    weather,
-    wind,
-)
-
-__all__ = ["Kind", "Read", "Step", "Subjects", "Write", "reads_in", "sequence", "subjects"]
+__all__ = ["Kind", "Read", "Step", "Write", "reads_in", "sequence"]
 
 
 class Kind(enum.Enum):
@@ -48,24 +32,21 @@ class Kind(enum.Enum):
     WRITE = "write"
 
 
-Question = Callable[[Session, Any], object]
-
-
 @dataclass(frozen=True, slots=True)
 class Read:
     """
-    One question; its answer consists of plain values, which can be compared.
+    One question.
     """
 
     kind: Kind
-    question: Question
+    question: str
     subject: Any
 
-    def __call__(self, session: Session) -> object:
-        return self.question(session, self.subject)
+    def __call__(self, application: Application) -> object:
+        return application.ask(self.question, self.subject)
 
     def __str__(self) -> str:
-        return f"{self.question.__name__} {self.subject!r}"
+        return f"{self.question} {self.subject!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,58 +55,21 @@ class Write:
     One row changed, and the change committed.
     """
 
-    model: type[Base]
+    table: str
     key: Any
     attribute: str
     value: int
     kind = Kind.WRITE
 
-    def __call__(self, session: Session) -> object:
-        setattr(session.get_one(self.model, self.key), self.attribute, self.value)
-        session.commit()
+    def __call__(self, application: Application) -> object:
+        application.change(self.table, self.key, self.attribute, self.value)
         return None
 
     def __str__(self) -> str:
-        return f"{self.model.__name__} {self.key!r}: {self.attribute} = {self.value}"
+        return f"{self.table} {self.key!r}: {self.attribute} = {self.value}"
 
 
 Step = Read | Write
-
-
-@dataclass(frozen=True, slots=True)
-class Subjects:
-    """
-    What can be asked for: each list in the order of its keys.
-    """
-
-    flights: Sequence[int]
-    planes: Sequence[str]
-    airports: Sequence[str]
-    hours: Sequence[tuple[str, Any]]
-    days: Sequence[Day]
-    months: Sequence[int]
-    origins: Sequence[str]
-
-
-def subjects(session: Session) -> Subjects:
-    """
-    Return what the tables hold.
-    """
-    days = select(Flight.origin, Flight.month, Flight.day).distinct().order_by(None)
-    found = sorted((origin, month, day) for origin, month, day in session.execute(days))
-    hours = select(Weather.origin, Weather.time_hour).where(
-        Weather.time_hour.in_(select(Flight.time_hour))
-    )
-    flown = select(Plane.tailnum).where(Plane.tailnum.in_(select(Flight.tailnum)))
-    return Subjects(
-        flights=range(1, session.scalars(select(func.count(Flight.id))).one() + 1),
-        planes=sorted(session.scalars(flown)),
-        airports=sorted(session.scalars(select(Airport.faa))),
-        hours=sorted((origin, hour) for origin, hour in session.execute(hours)),
-        days=found,
-        months=sorted({month for _, month, _ in found}),
-        origins=sorted({origin for origin, _, _ in found}),
-    )
 
 
 _READS_PER_WRITE = 750
@@ -174,24 +118,24 @@ class _Mix:
         months = self._popular(known.months)
         origins = self._popular(known.origins)
         # Of 100 reads, how many are which.
-        self._reads: list[tuple[int, Kind, Question, Callable[[], Any]]] = [
-            (39, Kind.LOOKUP, flight, flights),
-            (18, Kind.LOOKUP, plane, planes),
-            (15, Kind.LOOKUP, airport, airports),
-            (3, Kind.LOOKUP, weather, hours),
-            (11, Kind.LIST, departures, days),
-            (3, Kind.LIST, rotation, planes),
-            (6, Kind.LIST, held_up, days),
-            (1, Kind.AGGREGATE, punctuality, months),
-            (2, Kind.AGGREGATE, busiest, origins),
-            (2, Kind.AGGREGATE, wind, origins),
+        self._reads: list[tuple[int, Kind, str, Callable[[], Any]]] = [
+            (39, Kind.LOOKUP, "flight", flights),
+            (18, Kind.LOOKUP, "plane", planes),
+            (15, Kind.LOOKUP, "airport", airports),
+            (3, Kind.LOOKUP, "weather", hours),
+            (11, Kind.LIST, "departures", days),
+            (3, Kind.LIST, "rotation", planes),
+            (6, Kind.LIST, "held_up", days),
+            (1, Kind.AGGREGATE, "punctuality", months),
+            (2, Kind.AGGREGATE, "busiest", origins),
+            (2, Kind.AGGREGATE, "wind", origins),
         ]
         self._weights = [weight for weight, *_ in self._reads]
-        writes: list[tuple[Question, type[Base], str, Callable[[], Any]]] = [
-            (weather, Weather, "wind_dir", hours),
-            (plane, Plane, "seats", planes),
-            (flight, Flight, "arr_delay", flights),
-            (airport, Airport, "alt", airports),
+        writes: list[tuple[str, str, str, Callable[[], Any]]] = [
+            ("weather", "weather", "wind_dir", hours),
+            ("plane", "planes", "seats", planes),
+            ("flight", "flights", "arr_delay", flights),
+            ("airport", "airports", "alt", airports),
         ]
         self._writes = itertools.cycle(writes)
         # No row holds such a value, nor the one after it: each write is a change.
@@ -208,10 +152,10 @@ class _Mix:
         """
         Return a write between two reads of the row.
         """
-        question, model, attribute, subject = next(self._writes)
+        question, table, attribute, subject = next(self._writes)
         key = subject()
         read = Read(Kind.LOOKUP, question, key)
-        return [read, Write(model, key, attribute, next(self._values)), read]
+        return [read, Write(table, key, attribute, next(self._values)), read]
 
     def _popular(self, items: Sequence[Any]) -> Callable[[], Any]:
         ranked = self._rng.sample(items, min(len(items), _POPULAR))

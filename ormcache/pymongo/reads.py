@@ -25,7 +25,7 @@ from pymongo import ReadPreference
 from ormcache.codecs.bson import BsonCodec, StreamCodec, documents, split
 from ormcache.effects import Effect, Fetch, fetch, load
 from ormcache.errors import StoreError
-from ormcache.fingerprint import NoIdentityError, digest
+from ormcache.fingerprint import NoIdentityError
 from ormcache.model import Outcome, Reason
 from ormcache.policy import Policy
 from ormcache.reading import Answer, ReadRequest, read, reason_of
@@ -77,21 +77,15 @@ class Read:
         """
         Answer the read; raises only what the database raised while loading.
         """
-        refusal = self._refused()
-        if refusal is None:
-            known = yield from self._catalog()
-            if isinstance(known, KnownCatalog):
-                request = self._request(known)
-                if isinstance(request, ReadRequest):
-                    return (yield from _watched(request, known))
-                refusal = request
-                if refusal[0] in _BY_THE_CATALOG:
-                    yield from self._look_again(known)
-            else:
-                refusal = known
+        request, known = yield from self.wanted()
+        if isinstance(request, ReadRequest):
+            assert known is not None  # by which it was planned
+            return (yield from _watched(request, known))
+        if known is not None and request[0] in _BY_THE_CATALOG:
+            yield from self._look_again(known)
         self.policy = None
         yield from load()
-        return Answer(Outcome.BYPASS, *refusal)
+        return Answer(Outcome.BYPASS, *request)
 
     def tell(self, answer: Answer, perform: Performer | AsyncPerformer) -> None:
         """
@@ -113,6 +107,24 @@ class Read:
             )
 
     # -- what to ask -------------------------------------------------------------------------
+
+    def wanted(self) -> Generator[Wanted, Any, tuple[ReadRequest | Refusal, KnownCatalog | None]]:
+        """
+        Return what to ask the cache for, or why nothing, and the catalog by which that was decided.
+        """
+        if (refusal := self._refused()) is not None:
+            return refusal, None
+        known = yield from self._catalog()
+        if not isinstance(known, KnownCatalog):
+            return known, None
+        return self._request(known), known
+
+    def plan(self, known: KnownCatalog) -> Plan:
+        """
+        Return how reads of these collections are cached.
+        """
+        asked = self._asked
+        return self._attached.plan(known, asked.namespace, asked.facts.reads, self._said)
 
     def _named(self) -> frozenset[Namespace]:
         return self._asked.facts.reads | {self._asked.namespace}
@@ -171,7 +183,7 @@ class Read:
             return Reason.DATABASE, "no server that takes writes has told who it is"
         if not known.catalog.reads_local and collection.read_concern.level is None:
             return Reason.ISOLATION, "the deployment's default read concern"
-        plan = attached.plan(known, self._asked.namespace, self._asked.facts.reads, self._said)
+        plan = self.plan(known)
         if plan.refusal is not None:
             return plan.refusal
         policy = plan.policy
@@ -188,6 +200,7 @@ class Read:
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
             codec=_DOCUMENT_BY_DOCUMENT if cache.shadowing else _CODEC,
+            sealer=cache.sealer,
             not_served=Reason.ASKED if cache.refreshing else None,
             shadow=cache.shadowing,
             ordered=self._asked.ordered,
@@ -211,7 +224,7 @@ class Read:
             if value is None:
                 raise NoIdentityError(f"vary {name!r}: register it with Cache.vary")
             parts += ("vary", name, value)
-        return digest(parts)
+        return self._attached.cache.sealer.name(parts)
 
 
 def _watched(request: ReadRequest, known: KnownCatalog) -> Generator[Effect, Any, Answer]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -307,11 +308,17 @@ class Attached:
             column_layout(compiled),
             any_schema=any_schema,
         )
+        for column in plan.slicing.unsliced:
+            self.warn_once(
+                f"ormcache cannot slice {column}, so changes are not told apart by it: the column "
+                "is missing, is no whole number or UUID of the database's, or is computed; or the "
+                "table has triggers, partitions or rows that cascade to each other"
+            )
         if facts.kind is Kind.UNKNOWN and facts.writes is None and not options:
             self.warn_once(
                 "ormcache cannot tell what a statement changes and invalidates the whole "
                 "database; declare its tables with execution_options(ormcache_tables=[...]). "
-                f"It begins with {sql.split(None, 1)[0][:20]!r}"
+                f"It begins with {_first_word(sql)!r}"
             )
         return plan
 
@@ -322,6 +329,12 @@ class Attached:
         if message not in self._warned and len(self._warned) < _PLANS_PER_TEXT:
             self._warned.add(message)
             log.warning(message)
+
+
+def _first_word(sql: str) -> str:
+    # Letters only: what follows at once may be a value, in quotes or after a bracket.
+    found = re.match(r"\s*([A-Za-z_]{1,20})", sql)
+    return found[1] if found else ""
 
 
 def _translation(options: Mapping[str, Any]) -> object:

@@ -22,7 +22,7 @@ _LOADERS: Final[dict[str, Callable[[Query], Catalog]]] = {
 
 def load_catalog(dialect: str, query: Query) -> Catalog:
     """
-    The catalog of the database that a connection is in, read with at most six queries.
+    The catalog of the database that a connection is in, read with at most seven queries.
 
     It is as of now and as this role sees it: load it again after the schema has changed. Needs no
     privileges; what the role may not see makes the answers more careful.

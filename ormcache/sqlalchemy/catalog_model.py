@@ -24,6 +24,48 @@ Names = Mapping[TableName, frozenset[TableName]]
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """
+    A column of whole numbers from *low* to *high*.
+
+    *counted*: where a new row has none, the database takes the next number and tells the driver.
+    """
+
+    low: int
+    high: int
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Uuid:
+    """
+    A column of the database's own UUID type.
+    """
+
+
+Exact = Whole | Uuid
+"""
+A type whose values are equal exactly when they are the same value, written in whatever way.
+
+Texts are none: what a collation, a length or trailing spaces make equal is a matter of its own.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RowNames:
+    """
+    By which columns the rows of a table can be told apart.
+
+    Attributes:
+        columns: The columns with an exact type that no expression computes.
+        key: The primary key, where all of its columns are among them; else empty.
+    """
+
+    columns: Mapping[str, Exact]
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadWidening:
     """
     What a read of some tables depends on.
@@ -53,11 +95,14 @@ class Catalog:
         nontransactional: Tables where a write is final at once, without a commit.
         triggered: Tables with triggers; what those change is known to the user only.
         view_sources: The tables and views in the definition of each view.
+        policy_sources: Those that the row-level security of each table asks. Where it does not bind
+            us, it may bind a role that a session becomes.
         unreadable: Why a read of this table or view must not be stored.
         unreadable_in_views: As `unreadable`, for reads that come through a view.
         cascades: Tables with rows that the database itself changes or deletes with the key's.
         parents: Tables that show the rows of the key, too: partitions and inheritance.
         unplaceable: Tables and views where a write may become a write to anything.
+        row_names: By which columns the rows of a table can be told apart.
         functions: The worst effect of each function, by name and by "schema.name".
     """
 
@@ -67,11 +112,13 @@ class Catalog:
     nontransactional: frozenset[TableName] = frozenset()
     triggered: frozenset[TableName] = frozenset()
     view_sources: Names = field(default_factory=_no_names)
+    policy_sources: Names = field(default_factory=_no_names)
     unreadable: Mapping[TableName, str] = field(default_factory=dict)
     unreadable_in_views: Mapping[TableName, str] = field(default_factory=dict)
     cascades: Names = field(default_factory=_no_names)
     parents: Names = field(default_factory=_no_names)
     unplaceable: frozenset[TableName] = frozenset()
+    row_names: Mapping[TableName, RowNames] = field(default_factory=dict)
     functions: Mapping[str, Effect] = field(default_factory=dict)
 
     def resolve(self, table: TableName) -> frozenset[TableName]:
@@ -89,7 +136,7 @@ class Catalog:
         What a read of these tables and views depends on. Materialized views stay themselves.
         """
         named = frozenset[TableName]().union(*map(self.resolve, tables))
-        behind = _closure(self.view_sources, named) - named
+        behind = _closure(self._read_sources, named) - named
         # A partition may be a foreign table although its parent is not.
         parts = _closure(self._children, named | behind)
         reasons = [self.unreadable[each] for each in sorted(parts) if each in self.unreadable]
@@ -114,6 +161,26 @@ class Catalog:
                 return None if seen & self.unplaceable else seen
             touched |= cascaded
 
+    def rows_of(self, table: TableName) -> RowNames | None:
+        """
+        By which columns the rows of *table* can be told apart, in what is read and changed; None
+        where a change to one row may change others, or itself, out of sight.
+        """
+        known = self.row_names.get(table)
+        if known is None or table in self.triggered | self.unplaceable:
+            return None
+        if table in self.parents or table in self._children or table in self.view_sources:
+            return None
+        return None if table in self._cascading_to_themselves else known
+
+    @cached_property
+    def _cascading_to_themselves(self) -> frozenset[TableName]:
+        return frozenset(
+            table
+            for table, direct in self.cascades.items()
+            if table in _closure(self.cascades, direct)
+        )
+
     def function_effect(self, name: str) -> Effect:
         """
         The worst a function of this name may do, with its schema or without.
@@ -126,6 +193,11 @@ class Catalog:
         return "builtin" if self.dialect == "mysql" and "." not in name else "unknown"
 
     @cached_property
+    def _read_sources(self) -> Names:
+        both = (self.view_sources, self.policy_sources)
+        return gathered((one, other) for names in both for one in names for other in names[one])
+
+    @cached_property
     def _children(self) -> Names:
         return inverted(self.parents)
 
@@ -136,6 +208,28 @@ def _closure(edges: Names, start: frozenset[TableName]) -> frozenset[TableName]:
         fresh = frozenset[TableName]().union(*(edges.get(each, ()) for each in fresh)) - reached
         reached |= fresh
     return reached
+
+
+def row_names(
+    columns: Iterable[tuple[TableName, str, Exact | None, bool]],
+) -> Mapping[TableName, RowNames]:
+    """
+    The row names of tables, by their columns: table, name, exact type, in the primary key.
+
+    Every column of a primary key must be among them, and all others that have an exact type.
+    """
+    seen: dict[TableName, list[tuple[str, Exact | None, bool]]] = {}
+    for table, name, kind, in_key in columns:
+        seen.setdefault(table, []).append((name.casefold(), kind, in_key))
+    return {table: _row_names(listed) for table, listed in seen.items()}
+
+
+def _row_names(listed: list[tuple[str, Exact | None, bool]]) -> RowNames:
+    names = [name for name, _, _ in listed]
+    # Of two that differ by their case only, nobody here can tell which is meant.
+    exact = {name: kind for name, kind, _ in listed if kind and names.count(name) == 1}
+    key = tuple(sorted(name for name, _, in_key in listed if in_key))
+    return RowNames(exact, key if exact.keys() >= set(key) else ())
 
 
 def gathered(pairs: Iterable[tuple[TableName, TableName]]) -> Names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from .catalog_model import Catalog, Query, gathered, table_name
+from .catalog_model import Catalog, Query, Uuid, Whole, gathered, row_names, table_name
 from .facts import TableName
 from .functions import words
 from .sqltext import SqlFacts, analyze
@@ -31,6 +31,13 @@ _CASCADES: Final = """
 _TRIGGERS: Final = """
     SELECT DISTINCT event_object_schema, event_object_table FROM information_schema.triggers
 """
+_COLUMNS: Final = """
+    SELECT table_schema, table_name, column_name, data_type, column_type, column_key, extra
+    FROM information_schema.columns
+    WHERE column_key = 'PRI'
+        OR data_type IN ('tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'uuid')
+"""
+_BYTES: Final = {"tinyint": 1, "smallint": 2, "mediumint": 3, "int": 4, "bigint": 8}
 _ROUTINES: Final = """
     SELECT routine_schema, routine_name FROM information_schema.routines
 """
@@ -59,6 +66,7 @@ def load(query: Query) -> Catalog:
         unreadable=odd | {view: why for view, facts in views.items() if (why := _why(view, facts))},
         cascades=gathered((_named(row[:2]), _named(row[2:])) for row in query(_CASCADES)),
         unplaceable=frozenset(odd) | frozenset(v for v, facts in views.items() if not facts.reads),
+        row_names=row_names(_column(row) for row in _users(query(_COLUMNS))),
         functions={
             key.lower(): "writes" for schema, name in routines for key in (name, f"{schema}.{name}")
         },
@@ -83,6 +91,25 @@ class _Table:
             self.oddity = f"sequence {name}"
         elif not is_view and engine.casefold() not in _PLAIN:
             self.oddity = f"table {name} of the engine {engine or 'unknown'}"
+
+
+def _column(row: tuple[Any, ...]) -> tuple[TableName, str, Uuid | Whole | None, bool]:
+    schema, table, name, kind, full, key, extra = map(_text, row)
+    computed = "generated" in extra.casefold() and "default_generated" not in extra.casefold()
+    counted = "auto_increment" in extra.casefold()
+    exact = None if computed else _exact(kind.casefold(), full.casefold(), counted=counted)
+    return table_name(schema, table), name, exact, key.casefold() == "pri"
+
+
+def _exact(kind: str, full: str, *, counted: bool) -> Uuid | Whole | None:
+    if kind == "uuid":
+        return Uuid()
+    if (size := _BYTES.get(kind)) is None:
+        return None
+    # A number out of range may be stored as the nearest that fits.
+    if "unsigned" in full:
+        return Whole(0, 2 ** (8 * size) - 1, counted)
+    return Whole(-(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1, counted)
 
 
 def _why(view: TableName, facts: SqlFacts) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from .catalog_model import Catalog, Effect, Query, gathered, table_name
+from .catalog_model import Catalog, Effect, Query, Uuid, Whole, gathered, row_names, table_name
 from .facts import TableName
 from .functions import words
 from .sqltext import analyze
@@ -60,6 +60,14 @@ _EDGES: Final = """
     WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
     UNION
+    SELECT 'policy', t.schema, t.name, s.schema, s.name
+    FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_policy p ON p.oid = d.objid
+    JOIN relation t ON t.oid = p.polrelid
+    JOIN relation s ON s.oid = d.refobjid AND s.oid <> t.oid
+    WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    UNION
     SELECT 'inherits', c.schema, c.name, p.schema, p.name
     FROM pg_catalog.pg_inherits i
     JOIN relation c ON c.oid = i.inhrelid
@@ -71,6 +79,23 @@ _EDGES: Final = """
     JOIN relation t ON t.oid = k.confrelid
     WHERE k.contype = 'f'
         AND (k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))
+"""
+
+# By the number of bytes of whole numbers; a UUID has 16. Partitions and inherited tables show in
+# others, see `parents`. A domain is a type of its own, and may compare in another way.
+_COLUMNS: Final = """
+    SELECT n.nspname::text, c.relname::text, a.attname::text,
+        CASE WHEN a.attgenerated = '' AND a.atttypid IN (
+            'pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype,
+            'pg_catalog.int8'::pg_catalog.regtype, 'pg_catalog.uuid'::pg_catalog.regtype
+        ) THEN a.attlen::int END,
+        COALESCE(a.attnum = ANY (i.indkey::int2[]), false)
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' AND c.relpersistence <> 't'
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+        AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
 """
 
 # An aggregate is never marked volatile itself, the function it steps with may be. The functions
@@ -100,6 +125,7 @@ _EXECUTING: Final = words("""
     query_to_xml query_to_xml_and_xmlschema query_to_xmlschema schema_to_xml
     schema_to_xml_and_xmlschema ts_rewrite ts_stat
     """)
+_UUID: Final = 16
 _WORST: Final[tuple[Effect, ...]] = ("builtin", "reads", "writes")
 
 
@@ -117,6 +143,7 @@ def load(query: Query) -> Catalog:
         tables=frozenset(each.name for each in relations if each.kind != "S"),
         triggered=frozenset(each.name for each in relations if each.triggered),
         view_sources=gathered((one, other) for kind, one, other in edges if kind == "view"),
+        policy_sources=gathered((one, other) for kind, one, other in edges if kind == "policy"),
         unreadable={each.name: why for each in relations if (why := each.unreadable())},
         unreadable_in_views={
             each.name: f"row-level security on {each.name.name}"
@@ -126,6 +153,10 @@ def load(query: Query) -> Catalog:
         cascades=gathered((one, other) for kind, one, other in edges if kind == "cascade"),
         parents=gathered((one, other) for kind, one, other in edges if kind == "inherits"),
         unplaceable=frozenset(each.name for each in relations if each.diverts),
+        row_names=row_names(
+            (table_name(schema, name), column, _exact(size), in_key)
+            for schema, name, column, size, in_key in query(_COLUMNS)
+        ),
         functions=_effects(query(_FUNCTIONS)),
     )
 
@@ -152,6 +183,12 @@ class _Relation:
             why = analyze(self._definition or "", "postgresql", "").uncacheable
             return f"view {self.name.name}: {why}" if why else None
         return None
+
+
+def _exact(size: int | None) -> Uuid | Whole | None:
+    if size is None:
+        return None
+    return Uuid() if size == _UUID else Whole(-(2 ** (8 * size - 1)), 2 ** (8 * size - 1) - 1)
 
 
 def _effects(rows: Iterable[tuple[Any, ...]]) -> dict[str, Effect]:

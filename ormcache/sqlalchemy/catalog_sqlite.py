@@ -7,9 +7,10 @@ Attached and temporary databases count as one with the main one: names cannot be
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Final
 
-from .catalog_model import Catalog, Query, gathered, table_name
+from .catalog_model import Catalog, Query, Whole, gathered, row_names, table_name
 from .facts import TableName
 from .functions import words
 from .sqltext import SqlFacts, analyze
@@ -37,6 +38,8 @@ def load(query: Query) -> Catalog:
         for kind, name, _, sql in things
         if kind == "view"
     }
+    counts = Counter(_main(name) for kind, name, _, _ in things if kind in ("table", "view"))
+    twice = {name for name, count in counts.items() if count > 1}
     triggered = frozenset(_main(table) for kind, _, table, _ in things if kind == "trigger")
     keys = [row for database in databases for row in query(_keys_in(database))]
     return Catalog(
@@ -56,6 +59,12 @@ def load(query: Query) -> Catalog:
             for table, referenced, *actions in keys
             if any(str(action).lower().split()[0] in _ACTING for action in actions)
         ),
+        row_names=row_names(
+            (_main(table), name, _exact(kind, hidden, in_key), bool(in_key))
+            for database in databases
+            for table, name, kind, in_key, hidden in query(_columns_in(database))
+            if _main(table) not in twice
+        ),
         # A view is written by its INSTEAD OF trigger, which may do anything.
         unplaceable=triggered & frozenset(views),
     )
@@ -72,6 +81,23 @@ def _keys_in(database: str) -> str:
         FROM {_quoted(database)}.sqlite_master AS m, pragma_foreign_key_list(m.name, {literal}) AS f
         WHERE m.type = 'table'
     """  # noqa: S608 - quoted
+
+
+def _columns_in(database: str) -> str:
+    literal = "'" + database.replace("'", "''") + "'"
+    return f"""
+        SELECT m.name, c.name, c.type, c.pk, c.hidden
+        FROM {_quoted(database)}.sqlite_master AS m, pragma_table_xinfo(m.name, {literal}) AS c
+        WHERE m.type = 'table'
+    """  # noqa: S608 - quoted
+
+
+def _exact(kind: str, hidden: int, in_key: int) -> Whole | None:
+    # By SQLite's own rule, a column whose type has INT in its name turns what it can into integers.
+    # A key of the very type INTEGER is the number of the row.
+    counted = bool(in_key) and kind.upper() == "INTEGER"
+    exact = "INT" in kind.upper() and not hidden
+    return Whole(-(2**63), 2**63 - 1, counted) if exact else None
 
 
 def _quoted(name: str) -> str:

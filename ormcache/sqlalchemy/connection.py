@@ -138,9 +138,19 @@ class CachingConnection(Connection):
             self.cached_reads and may_be_cached(statement, execution_options)
         ):
             self.open()
-        return super()._execute_context(
+        result = super()._execute_context(
             dialect, constructor, statement, parameters, execution_options, *args, **kw
         )
+        if self.is_open and not self.closed:
+            self._note_generated(result.context)
+        return result
+
+    def _note_generated(self, context: Any) -> None:
+        state = self.state
+        generated = state.generated
+        if generated is not None:
+            state.generated = None
+            generated.note(context, state.touched)
 
     def _exec_single_context(
         self, dialect: Dialect, context: ExecutionContext, statement: Any, parameters: Any

@@ -12,6 +12,7 @@ from ormcache.touched import TouchedScopes
 from .sessionstate import SessionState
 
 if TYPE_CHECKING:
+    from .generated import Generated
     from .schema import KnownSchema
 
 __all__ = ["ConnectionState"]
@@ -27,6 +28,7 @@ class ConnectionState:
         "began_with",
         "committing",
         "failed",
+        "generated",
         "loading",
         "manual",
         "schema",
@@ -45,6 +47,8 @@ class ConnectionState:
         self.session = SessionState()
         self.touched = TouchedScopes()
         self.snapshot: Snapshot | None = None
+        self.generated: Generated | None = None
+        """Rows whose keys the database is making."""
         self.loading = False
         """Whether the statement on its way to the database belongs to a cacheable read."""
         self.committing = False
@@ -100,6 +104,7 @@ class ConnectionState:
     def _end(self) -> None:
         self.touched.clear()
         self.snapshot = None
+        self.generated = None
         self.manual = False
         self.unsure = False
         self.asked = False

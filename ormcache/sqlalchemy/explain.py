@@ -178,7 +178,7 @@ class _Explainer:
             detail=detail,
             advice=advice(reason, detail, given) if reason is not None else "",
             tables=plan.tables if plan is not None else (),
-            scopes=plan.reads if plan is not None else (),
+            scopes=request.scopes if isinstance(request, ReadRequest) else _whole(plan),
             invalidates=tuple(sorted(plan.writes)) if plan is not None else (),
             policy=policy,
             origins=origins,
@@ -217,6 +217,10 @@ class _Explainer:
     def _shown(self, sql: str) -> str:
         dialect = self._attached.dialect
         return without_values(sql, dialect.name, dialect.paramstyle)
+
+
+def _whole(plan: Plan | None) -> tuple[Scope, ...]:
+    return plan.reads if plan is not None else ()
 
 
 def _verdict(

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from ormcache.entry import FORMAT
 from ormcache.fingerprint import digest
-from ormcache.model import Reason, Scope, database_scope, table_scope
+from ormcache.model import Reason, Scope, bulk_scope, database_scope, table_scope
 from ormcache.policy import Policy
 
 from .facts import Kind, SqlFacts, TableName
 from .options import declared_tables, override
+from .slices import SlicedTable, Slicing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,8 @@ class Plan:
     """What a result depends on: first the whole database, then tables in a fixed order."""
     writes: frozenset[Scope]
     """What it changes, widened by what the database does besides."""
+    slicing: Slicing
+    """What is known of the rows that it reads and changes."""
     policy: Policy | None
     refusal: tuple[Reason, str] | None
     """Why its result is never cached, or None."""
@@ -83,11 +86,19 @@ def make_plan(
     whole = database_scope(identity.database)
     reads = (whole, *sorted(_scopes(identity, widened.tables)))
     written = _written(facts, declared, catalog, any_schema=any_schema)
+    slicer = _Slicer(identity, catalog, policies)
+    plainly = not any_schema and declared is None
     return Plan(
         facts=facts,
         tables=tuple(sorted(readable(t) for t in named | (facts.writes or frozenset()))),
         reads=reads,
         writes=frozenset({whole}) if written is None else _scopes(identity, written),
+        slicing=Slicing(
+            reads=slicer.reads(facts.reads, depends_on) if plainly else {},
+            changed=slicer.changed(facts, written) if plainly else None,
+            bulk=slicer.bulk(facts, written, plainly=plainly),
+            unsliced=slicer.unsliced(named),
+        ),
         policy=policy,
         refusal=_refusal(
             facts, named, policy, lacking, identity, catalog, unresolvable, declared is not None
@@ -219,6 +230,84 @@ def _placed(
             return None
         placed |= here
     return frozenset(placed)
+
+
+class _Slicer:
+    """
+    Tells which tables of a statement may be sliced.
+    """
+
+    def __init__(self, identity: Identity, catalog: Catalog, policies: Policies) -> None:
+        self._identity = identity
+        self._catalog = catalog
+        self._policies = policies
+
+    def reads(
+        self, named: frozenset[TableName], depends_on: frozenset[TableName]
+    ) -> dict[TableName, SlicedTable]:
+        """
+        Return the tables of a read, by the name they have in it.
+
+        Not one that it also reads by another name or through a view: it is not pinned there.
+        """
+        found: dict[TableName, SlicedTable] = {}
+        for name in named:
+            place = self._place(name)
+            others = self._catalog.reads((named - {name}) | depends_on).tables
+            if place is not None and place not in others:
+                self._add(found, name, place)
+        return found
+
+    def changed(
+        self, facts: SqlFacts, written: frozenset[TableName] | None
+    ) -> tuple[TableName, SlicedTable] | None:
+        """
+        Return the one table whose rows a change names, or None.
+        """
+        names = tuple(facts.writes or ())
+        if facts.kind is not Kind.WRITE or not written or len(names) != 1:
+            return None
+        name = names[0]
+        found: dict[TableName, SlicedTable] = {}
+        if (place := self._place(name)) is not None:
+            self._add(found, name, place)
+        return (name, found[name]) if found else None
+
+    def bulk(
+        self, facts: SqlFacts, written: frozenset[TableName] | None, *, plainly: bool
+    ) -> frozenset[Scope]:
+        """
+        Return what ends every slice of the tables that are changed besides.
+        """
+        one = self.changed(facts, written) if plainly else None
+        scopes = _scopes(self._identity, written or ())
+        return frozenset(bulk_scope(s) for s in scopes if one is None or s != one[1].scope)
+
+    def unsliced(self, named: frozenset[TableName]) -> tuple[str, ...]:
+        """
+        Return the columns, as `table.column`, that a policy names in vain.
+        """
+        found = []
+        for place in filter(None, map(self._place, sorted(named, key=repr))):
+            policy, rows = self._policies.for_table(*place), self._catalog.rows_of(place)
+            usable = rows.columns if rows is not None else ()
+            wanted = policy.slices if policy is not None else ()
+            found += [f"{place.name}.{column}" for column in wanted if column not in usable]
+        return tuple(found)
+
+    def _place(self, name: TableName) -> TableName | None:
+        here = self._catalog.resolve(name) & self._catalog.tables
+        return next(iter(here)) if len(here) == 1 else None
+
+    def _add(self, found: dict[TableName, SlicedTable], name: TableName, place: TableName) -> None:
+        rows = self._catalog.rows_of(place)
+        if rows is None:
+            return
+        policy = self._policies.for_table(*place)
+        (scope,) = _scopes(self._identity, [place])
+        table = SlicedTable(scope, rows, policy.slices if policy is not None else ())
+        if table.slices:
+            found[name] = table
 
 
 def _scopes(identity: Identity, tables: Iterable[TableName]) -> frozenset[Scope]:

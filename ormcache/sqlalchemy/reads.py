@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ormcache.drive import run
-from ormcache.fingerprint import NoIdentityError, digest
+from ormcache.fingerprint import NoIdentityError
 from ormcache.model import Outcome, Reason
 from ormcache.reading import Answer, ReadRequest, read
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import CursorResult
     from sqlalchemy.engine.default import DefaultExecutionContext
 
-    from ormcache.model import Rows
+    from ormcache.model import Rows, Scope
 
     from .attached import Attached
     from .connection import CachingConnection
@@ -190,11 +190,12 @@ class Read:
                 not_served = Reason.SNAPSHOT  # the first read opens it
         return ReadRequest(
             key=key,
-            scopes=plan.reads,
+            scopes=self._scopes(plan),
             ttl=policy.ttl,
             max_rows=policy.max_rows,
             max_bytes=policy.max_bytes,
             codec=cache.codec,
+            sealer=cache.sealer,
             not_served=not_served,
             not_filled=Reason.OWN_WRITES if state.touched else None,
             shadow=cache.shadowing,
@@ -204,6 +205,13 @@ class Read:
             collapse=policy.collapse,
             across_processes=policy.across_processes,
             holds=holds,
+            tables=plan.reads,
+        )
+
+    def _scopes(self, plan: Plan) -> tuple[Scope, ...]:
+        context, dialect = self._context, self._attached.dialect
+        return plan.slicing.depends_on(
+            plan.reads, context.statement, dialect.name, dialect.paramstyle, context.parameters[0]
         )
 
     def _key(self, plan: Plan, vary: tuple[str, ...]) -> str:
@@ -211,7 +219,7 @@ class Read:
         parts = [plan.key, context.statement, canonical_parameters(context.parameters[0])]
         for name in vary:
             parts += (name, *self.varied(name))
-        return digest(parts)
+        return self._attached.cache.sealer.name(parts)
 
     def varied(self, name: str) -> tuple[str, str]:
         """

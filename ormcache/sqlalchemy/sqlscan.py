@@ -109,6 +109,33 @@ def scan(sql: str, dialect: str, paramstyle: str) -> list[Statement]:
     return [statement for statement in joined if statement.text]
 
 
+def marked(sql: str, dialect: str, paramstyle: str) -> tuple[str, list[str]]:
+    """
+    A single statement with its n-th placeholder as `:p<n>`, and the placeholders as written.
+
+    Raises:
+        NotScannable: As `scan`; or it is not a single statement.
+    """
+    pieces: list[str] = []
+    written: list[str] = []
+    lexer, position = _lexer(dialect, paramstyle), 0
+    while found := lexer.search(sql, position):
+        pieces.append(sql[position : found.start()])
+        position = found.end()
+        match found.lastgroup:
+            case "stray" | "semi":
+                raise NotScannable("not a single statement")
+            case "block":
+                position = _end_of_comment(sql, found.start(), dialect)
+                pieces.append(" ")
+            case "param":
+                pieces.append(f" :p{len(written)} ")
+                written.append(found.group())
+            case _:
+                pieces.append(_rewritten(found, dialect)[0])
+    return "".join((*pieces, sql[position:])), written
+
+
 def _same(text: str) -> tuple[str, str]:
     return text, text
 

@@ -77,10 +77,10 @@ def facts_of(tree: exp.Expr, dialect: str) -> SqlFacts:
     targets = list(_targets(nodes))
     places = {id(table) for pair in targets for table in pair}
     tables = (node for node in nodes if isinstance(node, exp.Table) and id(node) not in places)
-    reads = frozenset(_name(each) for each in tables if _is_read(each, dialect))
+    reads = frozenset(name_of(each) for each in tables if is_read(each, dialect))
     if dialect == "sqlite":
-        reads |= frozenset(_tables_after_in(nodes))
-    writes: frozenset[TableName] | None = frozenset(_name(meant) for _, meant in targets)
+        reads |= frozenset(tables_after_in(nodes))
+    writes: frozenset[TableName] | None = frozenset(name_of(meant) for _, meant in targets)
     kind = Kind.WRITE if writes else Kind.READ
     if any(isinstance(node, exp.Into) and not _is_variable(node) for node in nodes):
         kind, writes = Kind.DDL, None
@@ -105,7 +105,8 @@ def facts_of(tree: exp.Expr, dialect: str) -> SqlFacts:
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _name(table: exp.Table) -> TableName:
+def name_of(table: exp.Table) -> TableName:
+    """A table as the statement names it."""
     return TableName(table.db.casefold() or None, table.name.casefold())
 
 
@@ -114,7 +115,8 @@ def _is_variable(into: exp.Into) -> bool:
     return isinstance(into.this, exp.Table) and isinstance(into.this.this, exp.Parameter)
 
 
-def _is_read(table: exp.Table, dialect: str) -> bool:
+def is_read(table: exp.Table, dialect: str) -> bool:
+    """Whether what stands at this place is a table or view, and its rows are read."""
     if not isinstance(table.this, exp.Identifier):
         return False  # a function in the place of a table
     if dialect == "mysql" and not table.db and table.this.sql().upper() == "DUAL":
@@ -124,7 +126,7 @@ def _is_read(table: exp.Table, dialect: str) -> bool:
     return bool(table.db) or not _is_cte(table)
 
 
-def _tables_after_in(nodes: Iterable[exp.Expr]) -> Iterator[TableName]:
+def tables_after_in(nodes: Iterable[exp.Expr]) -> Iterator[TableName]:
     """SQLite's `x IN a`, short for `x IN (SELECT * FROM a)`; the name may also be a CTE's."""
     for node in nodes:
         field = node.args.get("field") if isinstance(node, exp.In) else None

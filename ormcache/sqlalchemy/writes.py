@@ -12,11 +12,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine.interfaces import ExecuteStyle
+
 from ormcache.drive import run
 from ormcache.errors import CommitRefusedError
 from ormcache.reading import read_uncached
 
 from .facts import Kind
+from .generated import Generated
 from .isolation import autocommits, begins_nothing, meaning_of_local, none_open, reads_snapshot
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from .attached import Attached
     from .connectionstate import ConnectionState
     from .plan import Plan
+    from .slices import Placed
 
 __all__ = ["DialectHooks"]
 
@@ -140,7 +144,8 @@ class DialectHooks:
             attached.varies = attached.varies or state.session.lasts
         if facts.kind is Kind.TRANSACTION:
             return self._send_boundary(connection, state, plan, statement, original)
-        return self._send_write(connection, state, plan, statement, original)
+        placed = self._placed(plan, context, statement, parameters)
+        return self._send_write(connection, state, plan, placed, context, statement, original)
 
     def _send_read(
         self,
@@ -199,12 +204,18 @@ class DialectHooks:
         connection: Connection,
         state: ConnectionState,
         plan: Plan,
+        placed: Placed | None,
+        context: Any,
         statement: str,
         original: Callable[[], Any],
     ) -> Any:
         facts = plan.facts
+        scopes = plan.writes | plan.slicing.bulk
+        if placed is not None:
+            scopes |= placed.scopes
+        generated = self._generated(state, placed, context)
         # Before it is sent: a statement that fails may have done part of its work.
-        state.touched.touch(plan.writes)
+        state.touched.touch(scopes)
         if facts.kind is Kind.DDL or facts.writes is None:
             self._attached.schema_changed()
         snapshot = state.snapshot
@@ -217,8 +228,37 @@ class DialectHooks:
         if facts.implicit_commit or (plan.writes and autocommits(connection, state)):
             return self._commit_now(state, pooled, state.touched.all(), original)
         if plan.commits_itself or begins_nothing(connection, statement):
-            return self._attached.commit(plan.writes, pooled, original)
+            return self._attached.commit(scopes, pooled, original)
+        state.generated = generated
         return original()
+
+    def _placed(self, plan: Plan, context: Any, statement: str, parameters: Any) -> Placed | None:
+        """
+        Return which rows a change is about, by the parameters as the driver gets them.
+        """
+        dialect = self._dialect
+        sql: str | None = statement
+        rows = parameters
+        if context.execute_style is ExecuteStyle.INSERTMANYVALUES:
+            # One of several batches: each row's parameters are in the context only, and a listener
+            # may have replaced them since.
+            trusted = self._attached.distrusted(context.root_connection.engine) is None
+            sql, rows = (context.statement if trusted else None), context.parameters
+        elif context.execute_style is not ExecuteStyle.EXECUTEMANY:
+            rows = [parameters]
+        return plan.slicing.touches(sql, dialect.name, dialect.paramstyle, rows)
+
+    def _generated(
+        self, state: ConnectionState, placed: Placed | None, context: Any
+    ) -> Generated | None:
+        known = state.generated
+        if known is not None and known.context is context:
+            return known  # the next batch of one INSERT
+        if placed is None or not placed.generated or not getattr(context, "isinsert", False):
+            return None
+        if context.compiled is None:
+            return None
+        return Generated(context, placed, only_one=not state.touched.has(placed.bulk))
 
     def _commit_now(
         self,

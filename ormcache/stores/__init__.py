@@ -5,7 +5,11 @@ Which store does a URL name?
     valkey://…                                         the same
     rediss://…                                         the same over TLS
     unix:///path/to/socket[?db=0]                      the same through a socket of this machine
+    redis+sentinel://host1:26379,host2:26379/service   the primary that Redis Sentinel names
+    redis+cluster://host1:6379,host2:6379              a Redis or Valkey cluster
     memory://                                          this process's memory, shared with nobody
+
+Sentinel and cluster have `rediss+…` and `valkey+…`, too.
 
 Importing this installs and connects nothing: a store's library is imported when a URL asks for it,
 and the store connects when it is first used.
@@ -17,6 +21,7 @@ from typing import Any
 
 from ormcache.errors import ConfigurationError
 from ormcache.protocols import Store
+from ormcache.stores.address import check_signs
 from ormcache.stores.guarded import GuardedStore
 from ormcache.stores.layout import check_namespace
 
@@ -28,6 +33,11 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "rediss": (),
     "unix": (),
     "valkey": (),
+    **{
+        f"{scheme}+{kind}": ()
+        for scheme in ("redis", "rediss", "valkey")
+        for kind in ("sentinel", "cluster")
+    },
 }
 
 
@@ -78,14 +88,18 @@ def open_store(
 
 def _redis(url: str, namespace: str, timeout: float, recovery_grace: float) -> Store:
     try:
+        from ormcache.stores.cluster import ClusterStore
         from ormcache.stores.redis import RedisStore
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "redis":
             raise
         msg = "this store needs the package redis: pip install 'ormcache[redis]'"
         raise ConfigurationError(msg) from exc
+    if not url.lower().startswith("unix:"):  # a path may hold any sign
+        check_signs(url)
+    kind = ClusterStore if url.partition("://")[0].lower().endswith("+cluster") else RedisStore
     return GuardedStore(
-        RedisStore.from_url(url, namespace, timeout=timeout),
+        kind.from_url(url, namespace, timeout=timeout),
         recovery_grace=recovery_grace,
         shortest_outage=2 * timeout,
     )

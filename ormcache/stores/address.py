@@ -13,21 +13,39 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ormcache.errors import ConfigurationError
 
-__all__ = ["Address", "read_address"]
+__all__ = [
+    "OPTIONS",
+    "TLS_OPTIONS",
+    "Address",
+    "check_signs",
+    "credentials",
+    "database_number",
+    "options_of",
+    "read_address",
+    "split",
+]
+
+_MALFORMED = "the Redis URL is malformed: check the host, the port, and that signs are %-quoted"
 
 
 class Address(NamedTuple):
     """
-    How to connect: the kind of socket, the arguments of the client's connection, and a text for
-    people that holds no password.
+    How to connect: the kind of socket, the arguments of the client's connection, a text for
+    people that holds no password, whether the server is to be a node of a cluster, and how many
+    replicas must have an invalidation before it counts as delivered.
     """
 
     kind: Literal["tcp", "tls", "unix"]
     arguments: dict[str, Any]
     text: str
+    clustered: bool = False
+    replicas: int = 0
 
 
-def _database(text: str) -> int:
+def database_number(text: str) -> int:
+    """
+    Return the number of a database.
+    """
     if not (text.isascii() and text.isdigit()):
         msg = f"the database of a Redis URL is a number, got {text!r}"
         raise ConfigurationError(msg)
@@ -48,14 +66,22 @@ def _requirement(text: str) -> str:
     return text
 
 
-_OPTIONS: dict[str, Callable[[str], Any]] = {
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        msg = f"wait_replicas of a Redis URL is a number of replicas, got {text!r}"
+        raise ConfigurationError(msg)
+    return int(text)
+
+
+OPTIONS: dict[str, Callable[[str], Any]] = {
     "client_name": str,
-    "db": _database,
+    "db": database_number,
     "password": str,
     "username": str,
+    "wait_replicas": _count,
 }
-_TLS_OPTIONS: dict[str, Callable[[str], Any]] = {
-    **_OPTIONS,
+TLS_OPTIONS: dict[str, Callable[[str], Any]] = {
+    **OPTIONS,
     "ssl_ca_certs": str,
     "ssl_cert_reqs": _requirement,
     "ssl_certfile": str,
@@ -71,30 +97,40 @@ def read_address(url: str) -> Address:
     Raises:
         ConfigurationError: Some part of it is wrong; the message never shows the password.
     """
+    parts = split(url)
+    if parts.scheme == "unix":
+        return _unix(parts, credentials(parts) | options_of(parts, OPTIONS))
+    try:
+        port = parts.port
+    except ValueError:
+        # Its text may hold a piece of the password, where a sign in that was not quoted.
+        raise ConfigurationError(_MALFORMED) from None
+    arguments: dict[str, Any] = {
+        "host": unquote(parts.hostname or "localhost"),
+        "port": port or 6379,
+    }
+    if database := parts.path.strip("/"):
+        arguments["db"] = database_number(database)
+    tls = parts.scheme == "rediss"
+    arguments |= credentials(parts) | options_of(parts, TLS_OPTIONS if tls else OPTIONS)
+    text = f"{arguments['host']}:{arguments['port']}/{arguments.get('db', 0)}"
+    replicas = arguments.pop("wait_replicas", 0)
+    return Address("tls" if tls else "tcp", arguments, text, replicas=replicas)
+
+
+def split(url: str) -> SplitResult:
+    """
+    Return the parts of a Redis URL, or raise `ConfigurationError`.
+    """
     try:
         parts = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
+    except ValueError:
         # Its text may hold a piece of the password, where a sign in that was not quoted.
-        msg = "the Redis URL is malformed: check the host, the port, and that signs are %-quoted"
-        raise ConfigurationError(msg) from exc
+        raise ConfigurationError(_MALFORMED) from None
     if parts.fragment:
         msg = "a Redis URL has no '#' part; write %23 for a '#' in the user name or password"
         raise ConfigurationError(msg)
-    arguments = _credentials(parts)
-    if parts.scheme == "unix":
-        return _unix(parts, arguments | _query(parts, _OPTIONS))
-    tls = parts.scheme == "rediss"
-    arguments |= {"host": unquote(parts.hostname or "localhost"), "port": port or 6379}
-    if database := parts.path.strip("/"):
-        arguments["db"] = _database(database)
-    if tls:
-        arguments["ssl_check_hostname"] = True
-    arguments |= _query(parts, _TLS_OPTIONS if tls else _OPTIONS)
-    if arguments.get("ssl_cert_reqs") == "none":
-        arguments["ssl_check_hostname"] = False
-    text = f"{arguments['host']}:{arguments['port']}/{arguments.get('db', 0)}"
-    return Address("tls" if tls else "tcp", arguments, text)
+    return parts
 
 
 def _unix(parts: SplitResult, arguments: dict[str, Any]) -> Address:
@@ -102,20 +138,48 @@ def _unix(parts: SplitResult, arguments: dict[str, Any]) -> Address:
     if not path.strip("/"):
         msg = "a unix:// URL needs the path of the socket, such as unix:///run/redis/redis.sock"
         raise ConfigurationError(msg)
-    return Address(
-        "unix", {**arguments, "path": path}, f"{path}, database {arguments.get('db', 0)}"
-    )
+    replicas = arguments.pop("wait_replicas", 0)
+    text = f"{path}, database {arguments.get('db', 0)}"
+    return Address("unix", {**arguments, "path": path}, text, replicas=replicas)
 
 
-def _credentials(parts: SplitResult) -> dict[str, Any]:
-    given = {"username": parts.username, "password": parts.password}
+def credentials(parts: SplitResult) -> dict[str, Any]:
+    """
+    Return the user and the password that stand before the host.
+    """
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    given = {"username": user, "password": password}
     return {name: unquote(value) for name, value in given.items() if value}
 
 
-def _query(parts: SplitResult, readers: dict[str, Callable[[str], Any]]) -> dict[str, Any]:
-    said = {}
+def options_of(parts: SplitResult, readers: dict[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """
+    Return what the query says; TLS is as strict as can be where it says nothing.
+    """
+    said: dict[str, Any] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in readers:
             raise ConfigurationError.unknown("option in the Redis URL", name, readers)
         said[name] = readers[name](value)
+    if "ssl_check_hostname" in readers:
+        said.setdefault("ssl_check_hostname", True)
+        if said.get("ssl_cert_reqs") == "none":
+            said["ssl_check_hostname"] = False
     return said
+
+
+def check_signs(url: str) -> None:
+    """
+    Refuse a URL in which a piece of the password stands where something else is expected.
+
+    It does, up to the '@', where a '/' or a '?' in the password is not quoted, and an error would
+    show what it did not expect.
+
+    Raises:
+        ConfigurationError: The URL is malformed.
+    """
+    before, _, query = url.partition("://")[2].partition("?")
+    path = before.partition("/")[2]
+    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+    if any("@" in text for text in (path, *names)):
+        raise ConfigurationError(_MALFORMED)

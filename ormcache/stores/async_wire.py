@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
+from time import monotonic
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -19,8 +20,10 @@ from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocket
 from redis.exceptions import ConnectionError as BrokenConnection
 
 from ormcache.stores.address import Address
-from ormcache.stores.dialog import Dialog, Talk, greet
-from ormcache.stores.wire import MOST_IDLE, UNNAMED, failed
+from ormcache.stores.dialog import Command, Dialog, Talk, greet
+from ormcache.stores.link import BELIEVED, UNNAMED
+from ormcache.stores.reigns import Reigns
+from ormcache.stores.wire import MOST_IDLE, failed
 
 __all__ = ["AsyncLink", "AsyncWire"]
 
@@ -35,11 +38,14 @@ _KINDS: dict[str, Any] = {
 
 class AsyncLink:
     """
-    One open connection of one event loop to one run of a server, its `generation`.
+    One connection of one event loop to one reign of a server, its `generation`.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, reigns: Reigns) -> None:
+        self.address = address
         self.generation = b""
+        self._reigns = reigns
+        self.greet_at = 0.0
         self._connection = _KINDS[address.kind](
             **address.arguments,
             protocol=2,
@@ -52,16 +58,46 @@ class AsyncLink:
 
     async def open(self) -> None:
         """
-        Connect, and learn which run of the server is at the other end.
+        Connect.
         """
         await self._connection.connect()
-        self.generation = await self._talk(greet())
 
     async def talk(self, dialog: Dialog[_T]) -> _T:
         """
         Return what *dialog* returns, or raise what it or the network raised.
         """
+        if monotonic() > self.greet_at:
+            await self.greet()
         return await self._talk(dialog(self.generation))
+
+    async def greet(self) -> None:
+        """
+        Learn which reign of which server is at the other end, or raise where it is of no use.
+        """
+        now = monotonic()
+        self.generation = await self._talk(greet(clustered=self.address.clustered))
+        self._reigns.met(self.address.text, self.generation)
+        self.greet_at = now + BELIEVED
+
+    @property
+    def doubtful(self) -> bool:
+        """
+        Whether it is time to greet, before anything is believed.
+        """
+        return monotonic() > self.greet_at
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        """
+        Send *commands* at once; each has an answer to `receive`.
+        """
+        packed = self._connection.pack_commands(commands)
+        await self._connection.send_packed_command(packed, check_health=False)
+
+    async def receive(self) -> Any:
+        """
+        Return the next answer, or raise what the server or the network refused.
+        """
+        return await self._connection.read_response()
 
     def drop(self) -> None:
         """
@@ -110,11 +146,10 @@ class AsyncWire:
     *timeout* is the seconds that one operation may take, connecting included.
     """
 
-    def __init__(self, address: Address, timeout: float) -> None:
+    def __init__(self, address: Address, timeout: float, reigns: Reigns | None = None) -> None:
         self.address = address
         self.timeout = timeout
-        self.met: Callable[[str, bytes], object] = lambda _address, _generation: None
-        """Told of each new link: where to, and the generation it has there."""
+        self.reigns = reigns or Reigns()
         self._idle: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncLink]] = (
             WeakKeyDictionary()
         )
@@ -129,22 +164,15 @@ class AsyncWire:
         """
         try:
             async with asyncio.timeout(self.timeout):
-                return await self._run(dialog)
+                return await self.perform(dialog)
         except Exception as exc:
-            raise failed(self.address, exc) from exc
+            raise failed(self.address.text, exc) from exc
 
-    async def close(self) -> None:
+    async def perform(self, dialog: Dialog[_T]) -> _T:
         """
-        Close the idle links of the running event loop.
+        Return what *dialog* returns, or raise whatever went wrong; bounded by whoever awaits it.
         """
-        idle = self._links()
-        while idle:
-            idle.pop().drop()
-        # A transport tells its protocol of the end in the loop's next round.
-        await asyncio.sleep(0)
-
-    async def _run(self, dialog: Dialog[_T]) -> _T:
-        idle = self._links()
+        idle = self.links()
         if idle:
             try:
                 return await self._use(idle, idle.pop(), dialog)
@@ -152,26 +180,50 @@ class AsyncWire:
                 # Closed while idle: the server was restarted, or has a time limit. The others
                 # are as old, and a fresh one tells whether it really is gone.
                 await self.close()
-        return await self._use(idle, AsyncLink(self.address), dialog)
+        return await self._use(idle, AsyncLink(self.address, self.reigns), dialog)
+
+    def open(self) -> AsyncLink:
+        """
+        Return a new link, which has yet to connect.
+        """
+        return AsyncLink(self.address, self.reigns)
+
+    def give(self, link: AsyncLink) -> None:
+        """
+        Keep *link*, on which nothing is under way, for the next operation of this event loop.
+        """
+        _keep(link, self.links())
+
+    async def close(self) -> None:
+        """
+        Close the idle links of the running event loop.
+        """
+        idle = self.links()
+        while idle:
+            idle.pop().drop()
+        # A transport tells its protocol of the end in the loop's next round.
+        await asyncio.sleep(0)
 
     async def _use(self, idle: list[AsyncLink], link: AsyncLink, dialog: Dialog[_T]) -> _T:
         clean = False
         try:
             if not link.generation:
                 await link.open()
-                self.met(self.address.text, link.generation)
-                while idle and idle[-1].generation != link.generation:
-                    idle.pop().drop()  # leads to a server that another has taken over from
             result = await link.talk(dialog)
             clean = True
             return result
         finally:
-            if clean and len(idle) < MOST_IDLE:
+            if clean and not idle:
                 idle.append(link)
+            elif clean:
+                _keep(link, idle)
             else:
                 link.drop()
 
-    def _links(self) -> list[AsyncLink]:
+    def links(self) -> list[AsyncLink]:
+        """
+        Return the idle links of the running event loop, for whoever takes one out or puts it back.
+        """
         if self._pid != os.getpid():
             # After a fork: these sockets are the parent's, and its answers come in on them.
             self._idle = WeakKeyDictionary()
@@ -180,3 +232,16 @@ class AsyncWire:
 
     def __repr__(self) -> str:
         return f"<AsyncWire to {self.address.text}, {sum(map(len, self._idle.values()))} idle>"
+
+
+def _keep(link: AsyncLink, idle: list[AsyncLink]) -> None:
+    if idle and idle[-1].generation != link.generation:
+        if idle[-1].greet_at > link.greet_at:
+            link.drop()
+            return
+        while idle:
+            idle.pop().drop()  # leads to a server that another has taken over from
+    if len(idle) < MOST_IDLE:
+        idle.append(link)
+    else:
+        link.drop()

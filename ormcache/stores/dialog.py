@@ -9,17 +9,21 @@ commands; `wire` does so for threads, `async_wire` for event loops.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Generator, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
 from redis.exceptions import NoScriptError
 
 from ormcache.errors import StoreError
-from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
+from ormcache.model import Fetched, Intent, Scope, Token, TokenState, is_slice, new_token
 from ormcache.stores.layout import Layout, lease_id, parse_token
 
 __all__ = ["Command", "Dialog", "Talk", "Vocabulary", "facts", "greet"]
+
+log = logging.getLogger("ormcache")
 
 _T = TypeVar("_T")
 
@@ -42,6 +46,8 @@ _LUA = files("ormcache.stores") / "lua"
 _PAGE = 1000
 _LONGEST_TTL = 10**9
 _GENERATION = 12
+_SLICE_KEPT = 24 * 3600 * 1000
+"""How long the token of a slice is kept after it was made, in milliseconds."""
 
 
 class _Script:
@@ -70,22 +76,27 @@ _SETTLE = _Script("settle")
 class Vocabulary:
     """
     The dialogs of a store's operations over the keys of one namespace.
+
+    An invalidation has failed unless so many *replicas* have it within half of *timeout*.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, replicas: int = 0, timeout: float = 0.0) -> None:
         self._layout = layout
+        self._replicas = replicas
+        self._patience = max(1, int(timeout * 500))
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Dialog[Fetched]:
         """
         Return the dialog of `Store.fetch`; something must be asked for.
         """
         names = [self._layout.token(scope) for scope in scopes]
+        kinds = _kinds(scopes)
         entries = [] if key is None else [self._layout.entry(key)]
 
         def dialog(generation: bytes) -> Talk[Fetched]:
             answer = yield ("MGET", *entries, *names)
             reply = _sized(answer, len(entries) + len(names))
-            states = yield from _states(generation, names, reply[len(entries) :])
+            states = yield from _states(generation, names, kinds, reply[len(entries) :])
             return Fetched(reply[0] if entries else None, states)
 
         return dialog
@@ -110,14 +121,27 @@ class Vocabulary:
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
         milliseconds = max(1, int(lease_seconds * 1000))
-        return lambda _: _ANNOUNCE.run(names, new_token(), lease_id(intent), milliseconds)
+        return lambda _: self._replicated(
+            _ANNOUNCE.run(names, new_token(), lease_id(intent), milliseconds)
+        )
 
     def settle(self, intent: Intent) -> Dialog[None]:
         """
         Return the dialog of `Store.settle`.
         """
         names = [self._layout.token(scope) for scope in intent.scopes]
-        return lambda _: _SETTLE.run(names, new_token(), lease_id(intent))
+        kinds = _kinds(intent.scopes)
+        return lambda _: self._replicated(
+            _SETTLE.run(names, new_token(), lease_id(intent), kinds, _SLICE_KEPT)
+        )
+
+    def _replicated(self, invalidation: Talk[Any]) -> Talk[None]:
+        yield from invalidation
+        if self._replicas:
+            have = yield ("WAIT", self._replicas, self._patience)
+            if have < self._replicas:
+                msg = f"{have} of {self._replicas} replicas have the invalidation in time"
+                raise StoreError(msg)
 
     def page(self, cursor: bytes | str) -> Dialog[tuple[bytes | str, list[bytes]]]:
         """
@@ -145,13 +169,21 @@ class Vocabulary:
         return _info
 
 
-def greet() -> Talk[bytes]:
+def _kinds(scopes: Sequence[Scope]) -> str:
     """
-    Return the generation of the server's run, or raise `StoreError` where it cannot be used.
+    Return which scopes are slices, one letter for each.
+    """
+    return "".join("s" if is_slice(scope) else "t" for scope in scopes)
+
+
+def greet(*, clustered: bool = False) -> Talk[bytes]:
+    """
+    Return the generation of the server's reign, or raise `StoreError` where it cannot be used.
 
     A server that restarts, or a replica that takes over, may come back with tokens as they were
-    some time ago, together with the entries that matched them; but no connection survives that, so
-    what is read over this one belongs to this run alone.
+    some time ago, together with the entries that matched them. So each reign has tokens of its own:
+    a reign is a run of a server, and ends when another is promoted in its place. What the server
+    had acknowledged and then lost makes no old entry valid: the entry belongs to the reign before.
     """
     told = yield from facts()
     if not told.get("run_id"):
@@ -160,10 +192,18 @@ def greet() -> Talk[bytes]:
     if told.get("role", "master") != "master":
         msg = "the server is a replica, which lags behind; name the primary in the URL"
         raise StoreError(msg)
-    if told.get("cluster_enabled", "0") != "0":
-        msg = "the server is part of a Redis cluster, which ormcache does not support yet"
+    if (told.get("cluster_enabled", "0") != "0") != clustered:
+        msg = (
+            "the server is no node of a cluster: its URL begins with redis://"
+            if clustered
+            else "the server is a node of a cluster: its URL begins with redis+cluster://"
+        )
         raise StoreError(msg)
-    return told["run_id"].encode()[:_GENERATION]
+    if problem := _problem(told.get("maxmemory_policy", "")):
+        _warn(problem, told["run_id"])
+    # The run alone is not enough: who was demoted and is promoted again is still the same run.
+    reign = told["run_id"] + told.get("master_replid", "")
+    return hashlib.blake2b(reign.encode(), digest_size=_GENERATION // 2).hexdigest().encode()
 
 
 def facts() -> Talk[dict[str, str]]:
@@ -194,16 +234,30 @@ def _info(_: bytes) -> Talk[dict[str, str]]:
         "used_bytes": told.get("used_memory", "unknown"),
         "max_bytes": told.get("maxmemory", "unknown"),
     }
-    if policy.startswith("allkeys-"):
-        shown["problem"] = (
-            f"maxmemory-policy is {policy}, so tokens may be evicted: entries die early and a "
-            "writer's announcement can be lost; use volatile-lru or another volatile- policy"
-        )
+    if problem := _problem(policy):
+        shown["problem"] = problem
     return shown
 
 
+def _problem(policy: str) -> str | None:
+    if not policy.startswith("allkeys-"):
+        return None
+    return (
+        f"maxmemory-policy is {policy}, so tokens may be evicted: entries die early and a "
+        "writer's announcement can be lost; use volatile-lru or another volatile- policy"
+    )
+
+
+@lru_cache(64)
+def _warn(problem: str, run: str) -> None:
+    """
+    Warn of *problem*, once in each process for each run of a server.
+    """
+    log.warning("ormcache: %s (run_id %s)", problem, run[:_GENERATION])
+
+
 def _states(
-    generation: bytes, names: Sequence[bytes], found: Sequence[Any]
+    generation: bytes, names: Sequence[bytes], kinds: str, found: Sequence[Any]
 ) -> Talk[tuple[TokenState, ...]]:
     """
     Return the state of every scope, asking the server once more about those that are not quiet.
@@ -216,7 +270,9 @@ def _states(
     states = [_state(generation, raw) for raw in found]
     unclear = [place for place, state in enumerate(states) if state is None or state.in_doubt]
     if unclear:
-        answer = yield from _TOKENS.run([names[place] for place in unclear], new_token())
+        asked = [names[place] for place in unclear]
+        theirs = "".join(kinds[place] for place in unclear)
+        answer = yield from _TOKENS.run(asked, new_token(), theirs, _SLICE_KEPT)
         for place, raw in zip(unclear, _sized(answer, len(unclear)), strict=True):
             states[place] = _state(generation, raw)
     return tuple([_known(state) for state in states])
@@ -226,7 +282,7 @@ def _state(generation: bytes, raw: object) -> TokenState | None:
     held = parse_token(raw)
     if held is None:
         return None
-    # The server's run is part of the token: see `greet`.
+    # The server's reign is part of the token: see `greet`.
     return TokenState(Token(b"%b.%b" % (held.token, generation)), held.leased)
 
 

@@ -2,7 +2,7 @@
 How are entries and tokens laid out in a shared store?
 
     ormcache:<namespace>:e:<key>     an entry, with a TTL
-    ormcache:<namespace>:t:<scope>   a token, without one: O(scopes) in all
+    ormcache:<namespace>:t:<scope>   a token, without one: O(tables) in all; a slice's has one, too
 
 A token key holds `<token>` when quiet and `<token>|<lease id>:<deadline ms>|…` while writers are
 between announce and settle; the deadline is in milliseconds of the store's own clock. Anything
@@ -18,7 +18,15 @@ from urllib.parse import quote
 from ormcache.errors import ConfigurationError
 from ormcache.model import Intent, Scope
 
-__all__ = ["FORMAT", "Held", "Layout", "check_namespace", "lease_id", "parse_token"]
+__all__ = [
+    "FORMAT",
+    "ClusterLayout",
+    "Held",
+    "Layout",
+    "check_namespace",
+    "lease_id",
+    "parse_token",
+]
 
 FORMAT = 1
 """
@@ -28,6 +36,7 @@ releases that share tokens must agree on their text.
 
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.-]")
 _TOKEN = re.compile(rb"([A-Za-z0-9_-]{16})(\|.+)?", re.DOTALL)
+_TABLE = re.compile(r"[^#!]*")
 _LONGEST_NAMESPACE = 64
 
 
@@ -87,6 +96,21 @@ class Layout:
         that "shop" does not match "shop2".
         """
         return f"ormcache:{self.namespace}:*".encode()
+
+
+class ClusterLayout(Layout):
+    """
+    The keys of one namespace in a cluster: `…:t:{<table>}<rest of the scope>`.
+
+    The braces make all scopes of a table one slot's, so that one script reaches them; entries are
+    spread over all slots. The table is quoted, as it may hold a brace itself.
+    """
+
+    def token(self, scope: Scope) -> bytes:
+        table = _TABLE.match(scope)
+        assert table is not None
+        place = f"{{{quote(table[0], safe='/.*', errors='surrogatepass')}}}{scope[table.end() :]}"
+        return self._token + place.encode("utf-8", "surrogatepass")
 
 
 def parse_token(raw: object) -> Held | None:

@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 from ormcache.errors import ConfigurationError
 from ormcache.forked import begin_anew_after_fork
-from ormcache.model import Fetched, Intent, Scope, Token, TokenState, new_token
+from ormcache.model import Fetched, Intent, Scope, Token, TokenState, is_slice, new_token
 from ormcache.protocols import Clock
 
 __all__ = ["AsyncMemoryStore", "MemoryStore"]
+
+_MOST_SLICES = 100_000
 
 
 class _Kept(NamedTuple):
@@ -36,8 +38,9 @@ class MemoryStore:
     A store in this process's memory.
 
     Entries take at most *max_bytes* bytes; the least recently used ones make room, and one larger
-    than that is not kept. Tokens are few (one for each scope) and are never dropped. *clock* tells
-    the seconds by which entries and leases expire.
+    than that is not kept. The tokens of tables are few and never dropped; of those of slices, the
+    oldest make room, except where a writer is between announce and settle. *clock* tells the
+    seconds by which entries and leases expire.
     """
 
     def __init__(self, *, max_bytes: int = 64 * 2**20, clock: Clock = time.monotonic) -> None:
@@ -50,6 +53,8 @@ class MemoryStore:
         self._entries: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
         self._scopes: dict[Scope, _Held] = {}
+        self._slices: OrderedDict[Scope, None] = OrderedDict()
+        """The quiet slices among the scopes, the oldest first."""
         begin_anew_after_fork(self)
 
     def asynchronous(self) -> AsyncMemoryStore:
@@ -84,13 +89,13 @@ class MemoryStore:
             for scope in intent.scopes:
                 leases = self._others(scope, intent.lease, now)
                 leases[intent.lease] = now + lease_seconds
-                self._scopes[scope] = _Held(new_token(), leases)
+                self._keep(scope, _Held(new_token(), leases))
 
     def settle(self, intent: Intent) -> None:
         with self._lock:
             now = self._clock()
             for scope in intent.scopes:
-                self._scopes[scope] = _Held(new_token(), self._others(scope, intent.lease, now))
+                self._keep(scope, _Held(new_token(), self._others(scope, intent.lease, now)))
 
     def clear(self) -> None:
         # An open intent loses its lease here. What is read meanwhile is kept under a token created
@@ -129,6 +134,7 @@ class MemoryStore:
         """
         with self._lock:
             self._scopes.pop(scope, None)
+            self._slices.pop(scope, None)
 
     def __repr__(self) -> str:
         return f"<MemoryStore {len(self._entries)} entries, {self._bytes}/{self._max_bytes} bytes>"
@@ -147,6 +153,7 @@ class MemoryStore:
         self._entries.clear()
         self._bytes = 0
         self._scopes.clear()
+        self._slices.clear()
 
     def _forget(self, key: str) -> None:
         kept = self._entries.pop(key, None)
@@ -156,12 +163,25 @@ class MemoryStore:
     def _state(self, scope: Scope, now: float) -> TokenState:
         held = self._scopes.get(scope, None)
         if held is None:
-            held = self._scopes[scope] = _Held(new_token(), {})
+            held = self._keep(scope, _Held(new_token(), {}))
         elif any(deadline <= now for deadline in held.leases.values()):
             # The writer may be dead and its commit may have happened: nothing read before or
             # during that commit may be served again.
-            held = self._scopes[scope] = _Held(new_token(), _running(held.leases, now))
+            held = self._keep(scope, _Held(new_token(), _running(held.leases, now)))
         return TokenState(held.token, bool(held.leases))
+
+    def _keep(self, scope: Scope, held: _Held) -> _Held:
+        self._scopes[scope] = held
+        if is_slice(scope):
+            if held.leases:
+                self._slices.pop(scope, None)
+                return held
+            self._slices[scope] = None
+            self._slices.move_to_end(scope)
+            if len(self._slices) > _MOST_SLICES:
+                oldest, _ = self._slices.popitem(last=False)
+                self._scopes.pop(oldest, None)  # a missing token is as good as a fresh one
+        return held
 
     def _others(self, scope: Scope, lease: str, now: float) -> dict[str, float]:
         held = self._scopes.get(scope)

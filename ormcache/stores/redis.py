@@ -7,11 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from ormcache.errors import ConfigurationError
 from ormcache.model import Fetched, Intent, Scope
-from ormcache.stores.address import read_address
+from ormcache.stores.address import Address
 from ormcache.stores.async_wire import AsyncWire
 from ormcache.stores.dialog import Vocabulary
 from ormcache.stores.layout import Layout
+from ormcache.stores.places import Sentinels, read_place
+from ormcache.stores.reigns import Reigns
+from ormcache.stores.sentinel import AsyncSentinelWire, SentinelWire
 from ormcache.stores.wire import Wire
 
 __all__ = ["AsyncRedisStore", "RedisStore"]
@@ -19,16 +23,22 @@ __all__ = ["AsyncRedisStore", "RedisStore"]
 
 class RedisStore:
     """
-    A store in a single Redis (6 or later) or Valkey server.
+    A store in one Redis (6 or later) or Valkey server, or in whichever one sentinels name.
 
     The user it connects as needs INFO, MGET, SET, GET, DEL, EVAL, EVALSHA, TIME; for `clear`, SCAN
     and UNLINK.
     """
 
-    def __init__(self, wire: Wire, layout: Layout) -> None:
-        self._wire = wire
+    def __init__(self, place: Address | Sentinels, timeout: float, layout: Layout) -> None:
+        self._reigns = Reigns()
+        self._place = place
+        self._wire = (
+            SentinelWire(place, timeout, self._reigns)
+            if isinstance(place, Sentinels)
+            else Wire(place, timeout, self._reigns)
+        )
         self._layout = layout
-        self._say = Vocabulary(layout)
+        self._say = Vocabulary(layout, place.replicas, timeout)
 
     @classmethod
     def from_url(cls, url: str, namespace: str, *, timeout: float = 0.05) -> Self:
@@ -38,19 +48,29 @@ class RedisStore:
         Raises:
             ConfigurationError: The URL or the namespace is wrong.
         """
-        return cls(Wire(read_address(url), timeout), Layout(namespace))
+        place = read_place(url)
+        if not isinstance(place, Address | Sentinels):
+            msg = "a store in a cluster is a ClusterStore"
+            raise ConfigurationError(msg)
+        return cls(place, timeout, Layout(namespace))
 
     def asynchronous(self) -> AsyncRedisStore:
         """
         Return the same store for event loops, over connections of its own.
         """
-        return AsyncRedisStore(AsyncWire(self._wire.address, self._wire.timeout), self._layout)
+        timeout = self._wire.timeout
+        wire = (
+            AsyncSentinelWire(self._place, timeout, self._reigns)
+            if isinstance(self._place, Sentinels)
+            else AsyncWire(self._place, timeout, self._reigns)
+        )
+        return AsyncRedisStore(wire, self._layout, self._say)
 
     def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
         """
-        Tell *met* of the address and the server's run at the other end of each new connection.
+        Tell *met* which run of a server reigns at a place, whenever that is looked at.
         """
-        self._wire.met = met
+        self._reigns.met = met
 
     def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         if key is None and not scopes:
@@ -104,16 +124,16 @@ class AsyncRedisStore:
     `RedisStore` for event loops.
     """
 
-    def __init__(self, wire: AsyncWire, layout: Layout) -> None:
+    def __init__(self, wire: AsyncWire, layout: Layout, say: Vocabulary) -> None:
         self._wire = wire
         self._layout = layout
-        self._say = Vocabulary(layout)
+        self._say = say
 
     def watch_runs(self, met: Callable[[str, bytes], None]) -> None:
         """
         As `RedisStore.watch_runs`.
         """
-        self._wire.met = met
+        self._wire.reigns.met = met
 
     async def fetch(self, key: str | None, scopes: Sequence[Scope]) -> Fetched:
         if key is None and not scopes:

@@ -24,7 +24,7 @@ LOCKING = [
 ]
 
 
-FOREIGN = ("sqlalchemy", "redis", "msgspec", "sqlglot", "typer", "pytest")
+FOREIGN = ("sqlalchemy", "redis", "msgspec", "sqlglot", "typer", "pytest", "cryptography")
 
 
 def test_importing_the_package_imports_nothing_foreign():

@@ -8,7 +8,7 @@ import weakref
 import pytest
 import redis
 
-from ormcache.model import Intent, Scope
+from ormcache.model import Intent, Scope, slice_scope
 from ormcache.stores.layout import Layout
 from ormcache.stores.redis import RedisStore
 from ormcache.testing.async_store_contract import AsyncStoreContract
@@ -45,6 +45,26 @@ class TestRedisStore(StoreContract):
 
     def evict(self, store, scope):
         assert self.client.delete(store._layout.token(scope)) == 1
+
+    def test_the_token_of_a_quiet_slice_has_an_end_and_no_other(self):
+        store = self.fresh_store()
+        piece = slice_scope(A, "id", "5")
+
+        def ends() -> tuple[bool, bool]:
+            left = [self.client.pttl(store._layout.token(scope)) for scope in (A, piece)]
+            assert -2 not in left
+            return left[0] > 0, left[1] > 23 * 3600 * 1000
+
+        store.fetch(None, (A, piece))
+        assert ends() == (False, True)
+        intent, another = Intent.of(frozenset({A, piece})), Intent.of(frozenset({A, piece}))
+        store.announce(intent, 60)
+        assert ends() == (False, False)
+        store.announce(another, 60)
+        store.settle(intent)
+        assert ends() == (False, False)
+        store.settle(another)
+        assert ends() == (False, True)
 
     def test_a_quiet_fetch_is_one_command(self):
         store = self.fresh_store()

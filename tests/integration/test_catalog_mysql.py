@@ -69,7 +69,7 @@ def mysql(mysql_arguments: dict[str, object]) -> Catalog:
     with pymysql.connect(**mysql_arguments) as connection:
         query, asked = counted(querying(connection))
         catalog = load_catalog("mysql", query)
-        assert asked() <= 6
+        assert asked() <= 7
         return catalog
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.orm import sessionmaker
 
 from ormcache import Cache
-from ormcache.demo.data import load, schema
 from ormcache.demo.measure import Run, compare, differing
-from ormcache.demo.models import SCHEMA
-from ormcache.demo.questions import flight
+from ormcache.demo.postgresql.database import postgresql
+from ormcache.demo.postgresql.models import SCHEMA
 from ormcache.demo.workload import Kind, Read
 from ormcache.stores import open_store
 from ormcache.testing import servers
@@ -137,27 +135,23 @@ class WriteBehindTheCache:
     def __init__(self, engine) -> None:
         self.engine = engine
 
-    def __call__(self, _session) -> None:
+    def __call__(self, _application) -> None:
         with self.engine.begin() as connection:
             connection.execute(text(f"UPDATE {SCHEMA}.flights SET arr_delay = 777 WHERE id = 1"))
 
 
 def test_a_stale_answer_would_be_found(engine, redis_server, namespace):
-    read = Read(Kind.LOOKUP, flight, 1)
-    cached = create_engine(engine.url)
+    read = Read(Kind.LOOKUP, "flight", 1)
+    steps = [read, WriteBehindTheCache(engine), read]
     cache = Cache(open_store(redis_server.url, namespace, timeout=5.0))
-    sessions = sessionmaker(cached)
     try:
-        with schema(engine):
-            load(engine, 1000, lambda _: None)
-            cache.enable(sessions)
-            steps = [read, WriteBehindTheCache(engine), read]
-            database, through = Run(sessionmaker(engine)), Run(sessions)
-            compare(steps, database, through, engine)
-            cached.dispose()
+        with postgresql(engine.url, private=False) as database:
+            database.load(1000, lambda _: None)
+            with database.application() as plain, database.application(cache) as caching:
+                uncached, cached = Run(plain), Run(caching)
+                compare(steps, uncached, cached)
 
-        assert differing(steps, database, through) == [read]
+        assert differing(steps, uncached, cached) == [read]
     finally:
         cache.clear()
         cache.close()
-        cached.dispose()

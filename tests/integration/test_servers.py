@@ -202,6 +202,11 @@ class TestRedis:
         with servers.redis(sources=PRIVATE, settings={"maxmemory": "9mb"}) as server:
             assert redis_answer(server.url, "CONFIG", "GET", "maxmemory").endswith(b"9437184\r\n")
 
+    def test_runs_under_the_name_of_its_link(self) -> None:
+        # The distribution's server is a link to redis-check-rdb.
+        with servers.redis(sources=("binary", "apt")) as server:
+            assert redis_answer(server.url, "PING") == b"+PONG\r\n"
+
     def test_takes_another_port_when_the_first_is_taken_in_between(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -8,7 +8,7 @@ from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.synchronous.command_cursor import CommandCursor
 from pymongo.synchronous.cursor import Cursor
 
-from ormcache import Cache, Policy
+from ormcache import Cache, Explanation, Policy
 from ormcache.pymongo import (
     AsyncCollection,
     AsyncMongoClient,
@@ -38,6 +38,8 @@ aggregated: CommandCursor[Document] = products.aggregate([])
 assert_type(products.count_documents({}), int)
 assert_type(products.estimated_document_count(), int)
 assert_type(products.distinct("name"), list[Any])
+assert_type(cache.explain(products.find({"_id": 7})), Explanation)
+assert_type(cache.explain(products.distinct, "name", {}, hint="by_name"), Explanation)
 
 
 async def asynchronous() -> None:
@@ -52,6 +54,7 @@ async def asynchronous() -> None:
     found: AsyncCursor[Document] = products.find({"_id": 7})
     assert_type(await found.to_list(), list[Document])
     assert_type(await products.count_documents({}), int)
+    assert_type(await cache.aexplain(products.find({"_id": 7})), Explanation)
     await products.insert_one({"_id": 7})
     await products.insert_one(7)  # type: ignore[arg-type]  # no document
 

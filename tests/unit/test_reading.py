@@ -6,16 +6,28 @@ from typing import Any
 
 import pytest
 
+from ormcache.codecs import open_sealer
 from ormcache.effects import Fetch, Load, Save
 from ormcache.entry import open_entry, seal_entry
 from ormcache.errors import StoreError, Undecodable, Unstorable
 from ormcache.freshness import Snapshot
-from ormcache.model import Column, Fetched, Outcome, Reason, Rows, Scope, Token, TokenState
+from ormcache.model import (
+    Column,
+    Fetched,
+    Outcome,
+    Reason,
+    Rows,
+    Scope,
+    Token,
+    TokenState,
+    slice_scope,
+)
 from ormcache.reading import ReadRequest, read, read_uncached
 from tests.fixtures.scripted import play
 
 A, B, C = Scope("db/a"), Scope("db/b"), Scope("db/c")
 OLD, NEW = Token(b"old"), Token(b"new")
+SECRET = "sixteen bytes or more"
 DOWN = StoreError("the store is down")
 
 
@@ -114,6 +126,37 @@ def test_bytes_that_are_no_entry_are_a_miss_and_replaced(stored: bytes):
     played = play(read(request()), Fetched(stored, quiet(OLD, NEW)), ROWS, None)
     assert played.asked == ["fetch", "load", "save"]
     assert played.returned.outcome is Outcome.MISS
+    assert played.returned.stored
+
+
+@pytest.mark.parametrize("tokens", [(OLD, NEW), (OLD, OLD)], ids=["current", "stale"])
+@pytest.mark.parametrize(
+    ("settings", "alter", "reason"),
+    [
+        ({}, lambda data: data[:-1], Reason.TAMPERED),
+        ({}, lambda data: b"\0" + data[1:], Reason.UNDECODABLE),
+        ({"secret": SECRET}, lambda data: data[:-1], Reason.TAMPERED),
+        ({"secret": SECRET}, lambda data: data[:2] + b"\0" * 8 + data[10:], Reason.FOREIGN_SEAL),
+        ({"secret": SECRET}, lambda _: entry(OLD, NEW), Reason.UNDECODABLE),
+        ({"secret": SECRET, "encrypt": True}, lambda data: data + b"\0", Reason.TAMPERED),
+    ],
+)
+def test_why_what_is_stored_was_not_believed_is_told(
+    tokens: tuple[Token, ...], settings: dict[str, Any], alter, reason: Reason
+):
+    sealer = open_sealer(**{"secret": None, **settings})
+    stored = alter(sealer.seal("f", ReprCodec.id, tokens, b"[(1,), (2,)]"))
+    played = play(read(request(sealer=sealer)), Fetched(stored, quiet(OLD, NEW)), ROWS, None)
+    assert (played.returned.outcome, played.returned.reason) == (Outcome.MISS, reason)
+    assert played.returned.stored
+    saved = played.effects[-1]
+    assert sealer.open("f", ReprCodec.id, saved.entry).tokens == (OLD, NEW)
+
+
+def test_a_table_in_doubt_says_more_than_bytes_that_are_no_entry():
+    states = (*quiet(OLD), *doubtful(NEW))
+    played = play(read(request()), Fetched(b"garbage", states), ROWS)
+    assert (played.returned.outcome, played.returned.reason) == (Outcome.BYPASS, Reason.IN_DOUBT)
 
 
 def test_a_payload_that_cannot_be_decoded_is_a_miss_and_replaced():
@@ -374,3 +417,44 @@ def test_a_path_that_is_dropped_half_way_ends_quietly(answers: tuple):
     for answer in answers:
         path.send(answer)
     path.close()
+
+
+# -- slices --------------------------------------------------------------------------------------
+
+SLICE = slice_scope(B, "id", "5")
+
+
+def sliced(**settings: Any) -> ReadRequest:
+    return request(scopes=(A, SLICE), tables=(A, B), **settings)
+
+
+def test_without_a_snapshot_the_whole_table_is_not_asked_for():
+    effects, answer = play(read(sliced()), HIT)
+    assert effects == [Fetch("f", (A, SLICE))]
+    assert answer.outcome is Outcome.HIT
+
+
+@pytest.mark.parametrize(
+    ("table", "outcome"), [(NEW, Outcome.HIT), (OLD, Outcome.BYPASS)], ids=["as held", "moved"]
+)
+def test_a_snapshot_compares_the_whole_table(table: Token, outcome: Outcome):
+    snapshot = held(A, B)
+    fetched = Fetched(entry(OLD, NEW), quiet(OLD, NEW, table))
+    answers = [fetched] if outcome is Outcome.HIT else [fetched, ROWS]
+    effects, answer = play(read(sliced(snapshot=snapshot)), *answers)
+    assert effects[0] == Fetch("f", (A, SLICE, B))
+    assert answer.outcome is outcome
+    assert snapshot.to_recheck() == ((A, B) if outcome is Outcome.HIT else ())
+
+
+def test_the_first_read_of_a_snapshot_brings_the_whole_tables_with_the_rest():
+    snapshot = Snapshot()
+    fetched = Fetched(None, quiet(OLD, NEW, OLD, NEW))
+    tracked = (A, B, C)
+    effects, answer = play(read(sliced(snapshot=snapshot, tracked=tracked)), fetched, ROWS, None)
+    assert effects[0] == Fetch("f", (A, SLICE, B, C))
+    saved = effects[2]
+    assert isinstance(saved, Save)
+    assert open_entry("f", ReprCodec.id, saved.entry)[0] == (OLD, NEW)
+    assert answer.stored
+    assert snapshot.covers((A, B, C), quiet(OLD, OLD, NEW))

@@ -2,7 +2,10 @@
 What has a transaction changed, after savepoints were released and rolled back?
 """
 
-from ormcache.model import Scope
+import pytest
+
+from ormcache import touched as module
+from ormcache.model import Scope, bulk_scope, slice_scope
 from ormcache.touched import TouchedScopes
 
 A, B, C = Scope("db/a"), Scope("db/b"), Scope("db/c")
@@ -137,3 +140,28 @@ def test_it_shows_its_state():
     changes = touched(B, A)
     changes.savepoint("one")
     assert repr(changes) == "<TouchedScopes ['db/a', 'db/b'], savepoints=['one']>"
+
+
+def test_what_turned_out_narrower_is_so_since_the_innermost_savepoint_only():
+    changes = touched(A, B)
+    assert changes.has(A)
+    changes.refine(A, [C])
+    assert changes.all() == {B, C}
+    changes.savepoint("one")
+    assert not changes.has(B)
+    changes.touch([A])
+    changes.refine(B, [B])
+    changes.rollback_to("one")
+    assert changes.all() == {B, C}
+
+
+def test_too_many_slices_are_every_slice_of_their_tables(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_MOST_SLICES", 3)
+    changes = touched(A, *(slice_scope(A, "id", str(n)) for n in range(2)))
+    assert len(changes.all()) == 3
+    changes.savepoint("one")
+    changes.touch([B, slice_scope(B, "id", "1")])
+    assert changes.all() == {A, B, bulk_scope(A), bulk_scope(B)}
+    changes.touch([slice_scope(B, "id", "2"), bulk_scope(B, ["id"])])
+    changes.rollback_to("one")
+    assert len(changes.all()) == 3

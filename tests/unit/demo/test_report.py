@@ -42,11 +42,22 @@ def test_stale_reads_are_shown():
     assert row(shown(result(stale=True)), "stale reads")[-3:] == ["1", "of", "3"]
 
 
+def test_it_speaks_of_what_the_database_has():
+    found = result()
+    mongo = found.wording._replace(work="commands", listing="list, $lookup", writes="writes")
+
+    text = shown(found._replace(wording=mongo))
+
+    assert row(text, "database commands")[-4:] == ["1,000", "100", "-90", "%"]
+    assert row(text, "list, $lookup, p50")
+    assert "1 writes included" in text
+
+
 def test_a_database_that_does_not_count_is_no_obstacle():
     text = shown(result(work=False))
 
     assert row(text, "database statements")[-2:] == ["n/a", "n/a"]
-    assert "pg_stat_statements" in text
+    assert "n/a: nobody counted." in text
 
 
 def test_fewer_of_nothing_is_no_change():

@@ -14,6 +14,8 @@ MADE_WHILE_READING = {
     Reason.STORE,
     Reason.RECOVERING,
     Reason.UNDECODABLE,
+    Reason.TAMPERED,
+    Reason.FOREIGN_SEAL,
     Reason.UNSTORABLE,
     Reason.TOO_LARGE,
 }

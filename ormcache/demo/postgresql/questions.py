@@ -1,37 +1,22 @@
 """
 Which questions does an application ask its database?
 
-Ordinary reads of an ORM, from one row by its key to a few numbers out of many rows. An answer
-consists of plain values in a definite order, so that two answers can be compared.
+Ordinary reads of an ORM, from one row by its key to a few numbers out of many rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from ormcache.demo.database import Day
+
 from .models import Airline, Airport, Flight, Plane, Weather
 
-__all__ = [
-    "Day",
-    "airport",
-    "busiest",
-    "departures",
-    "flight",
-    "held_up",
-    "plane",
-    "punctuality",
-    "rotation",
-    "weather",
-    "wind",
-]
-
-Day = tuple[str, int, int]
-"""
-An airport, a month and a day.
-"""
+__all__ = ["QUESTIONS"]
 
 
 # -- lookups: one row by its primary key ---------------------------------------------------------
@@ -43,6 +28,13 @@ def flight(session: Session, key: int) -> object:
     """
     found = session.get_one(Flight, key)
     return found.carrier, found.flight, found.time_hour, found.dep_delay, found.arr_delay
+
+
+def delay(session: Session, key: int) -> object:
+    """
+    How late one flight arrived.
+    """
+    return session.get_one(Flight, key).arr_delay
 
 
 def plane(session: Session, tailnum: str) -> object:
@@ -173,3 +165,13 @@ def wind(session: Session, origin: str) -> object:
         .order_by(force)
     )
     return [tuple(row) for row in found]
+
+
+QUESTIONS: dict[str, Callable[[Session, Any], object]] = {
+    question.__name__: question
+    for question in (
+        *(flight, delay, plane, airport, weather),
+        *(departures, rotation, held_up),
+        *(punctuality, busiest, wind),
+    )
+}

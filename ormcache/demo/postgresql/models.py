@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from ormcache import Policy
 
-__all__ = ["SCHEMA", "Airline", "Airport", "Base", "Flight", "Plane", "Weather"]
+__all__ = ["SCHEMA", "TABLES", "Airline", "Airport", "Base", "Flight", "Plane", "Weather"]
 
 SCHEMA = "ormcache_demo"
 
@@ -156,3 +156,11 @@ class Flight(Base):
     destination: Mapped[Airport | None] = relationship(
         primaryjoin="foreign(Flight.dest) == Airport.faa", viewonly=True
     )
+
+
+TABLES: dict[str, type[Base]] = {
+    model.__tablename__: model for model in (Airline, Airport, Plane, Weather, Flight)
+}
+"""
+The models by the names of their tables.
+"""

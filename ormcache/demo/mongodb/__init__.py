@@ -1,0 +1,3 @@
+"""
+How does MongoDB take part, read through PyMongo?
+"""

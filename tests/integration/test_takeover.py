@@ -1,0 +1,51 @@
+"""
+A primary is killed, or demoted, while it is read from and written to: nothing stale, no error.
+"""
+
+import pytest
+
+from ormcache.testing.servers import topologies
+from tests.integration.under_load import load
+
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def make_apps(make_app):
+    """
+    Two applications over one store; they wait a second for each other's debts, not five.
+    """
+    return lambda url: [make_app(store_url=url, timeout=1.0, recovery_grace=1.0) for _ in range(2)]
+
+
+def holds_tokens(fleet, node):
+    return len(fleet.ask(node, "KEYS", "ormcache:*:t:*"))
+
+
+@pytest.mark.parametrize("how", ["killed", "demoted"])
+def test_a_primary_of_a_cluster_is(how, make_apps):
+    with topologies.cluster() as cluster, load(make_apps(cluster.url)) as work:
+        work.more_hits(100)
+        before = cluster.primaries()
+        node = max(before, key=lambda each: holds_tokens(cluster, each))
+        if how == "killed":
+            cluster.kill(node)
+        else:
+            replica = next(each for each in cluster.servers if cluster.copies(each, node))
+            cluster.ask(replica, "CLUSTER", "FAILOVER")
+        work.until(lambda: node not in cluster.primaries(), "another node has taken over")
+        work.more_hits(100)
+        assert len(cluster.primaries()) == len(before)
+
+
+@pytest.mark.parametrize("how", ["killed", "demoted"])
+def test_a_primary_that_sentinels_watch_is(how, make_apps):
+    with topologies.sentinels() as service, load(make_apps(service.url)) as work:
+        work.more_hits(100)
+        node = service.primary()
+        if how == "killed":
+            service.kill(node)
+        else:
+            service.ask(service.sentinels[0], "SENTINEL", "FAILOVER", service.service)
+        work.until(lambda: service.primary() is not node, "the replica has taken over")
+        work.more_hits(100)
