@@ -67,6 +67,7 @@ class ClusterStore:
     def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         if ttl <= 0:
             return False
+        kept: bool
         (kept,) = self._wire.run(self._say.save(key, entry, ttl, absent=absent))
         return kept
 
@@ -131,6 +132,7 @@ class AsyncClusterStore:
     async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         if ttl <= 0:
             return False
+        kept: bool
         (kept,) = await self._wire.run(self._say.save(key, entry, ttl, absent=absent))
         return kept
 
