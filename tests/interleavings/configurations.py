@@ -75,7 +75,7 @@ def _one(*steps: Step, **kw: Any) -> Program:
 def _of(
     name: str, *actors: Program, faults: tuple[str, ...] = (), budget: int = 0
 ) -> Configuration:
-    budget = budget or bool(faults)
+    budget = budget or int(bool(faults))
     size = _size(actors) + (f", {budget} fault{'s' * (budget > 1)}" if budget else "")
     return Configuration(name, size, (Setting(actors, faults=faults, budget=budget),))
 
