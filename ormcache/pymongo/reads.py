@@ -138,6 +138,8 @@ class Read:
             return Reason.OFF, ""
         if cache.bypassing:
             return Reason.ASKED, "bypass()"
+        if cache.store_rests():
+            return Reason.STORE, "it is left alone for a while"
         if self._asked.facts.refusal is not None:
             return Reason.STATEMENT, self._asked.facts.refusal
         if session is not None and session.in_transaction:

@@ -100,6 +100,13 @@ class Guard:
             "recovering": f"{self._recovery.left:.1f} seconds",
         }
 
+    @property
+    def rests(self) -> bool:
+        """
+        Whether the store is left alone just now.
+        """
+        return self._breaker.is_open
+
     def met(self, place: str, run: bytes) -> None:
         """
         Hear which run of a server is at the other end of a new connection to *place*.
