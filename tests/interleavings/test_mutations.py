@@ -6,7 +6,7 @@ Each line names a mistake, who takes part, and which promise breaks. The story o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -233,8 +233,8 @@ def test_a_mistake_is_noticed(mistake, monkeypatch):
     assert mistake.breaks in told.splitlines()[-1]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+@pytest.mark.parametrize("mistake", [each for each in MISTAKES if each.replaced], ids=str)
 def test_its_company_breaks_nothing_without_it(mistake):
-    if mistake.replaced and mistake.store is CopyableStore:
-        found = explore(mistake.setting)
-        assert found.violation is None, story(mistake.setting, found.moves)
+    setting = replace(mistake.setting, store=CopyableStore, rename=True)
+    found = explore(setting)
+    assert found.violation is None, story(setting, found.moves)
