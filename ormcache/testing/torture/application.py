@@ -178,6 +178,6 @@ class Application(ABC):
                 self.journal.failed(error)
 
     def _pay(self) -> None:
-        if self._owing and self.cache.store.info().get("debt") == "0 scopes":
+        if self._owing and self.cache.store.info()["debt"] == "0 scopes":
             self._owing = False
             self.journal.note(Kind.PAID)

@@ -53,6 +53,7 @@ class Crew:
             while not worker.job.ready.acquire(timeout=_TICK):
                 self._replace()
                 if time.monotonic() > end:
+                    self._show_stacks()
                     raise WorkerEnded(f"not all processes began within {_FIRST_WORDS:.0f} s")
 
     def kill_a_writer(self) -> None:
@@ -79,9 +80,7 @@ class Crew:
         for worker in self._workers:
             worker.process.join(_LAST_WORDS)
             if worker.process.is_alive():
-                if worker.process.pid is not None:
-                    os.kill(worker.process.pid, signal.SIGUSR1)
-                    time.sleep(1)
+                self._show_stacks()
                 raise WorkerEnded(f"{worker.job.name} did not end when told to")
 
     def abandon(self) -> None:
@@ -91,6 +90,15 @@ class Crew:
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
+
+    def _show_stacks(self) -> None:
+        """
+        Have those that are left print where they are.
+        """
+        for worker in self._workers:
+            if worker.process.is_alive() and worker.process.pid is not None:
+                os.kill(worker.process.pid, signal.SIGUSR1)
+        time.sleep(1)
 
     def _replace(self) -> None:
         for place, (job, process) in enumerate(self._workers):

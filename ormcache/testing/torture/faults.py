@@ -20,7 +20,7 @@ How the applications reach the store, and what they do when they cannot: in the 
 proxy; in the last, with `on_outage="refuse"`.
 """
 
-_CYCLE = 6.0
+_CYCLE = 8.0
 _LONGEST_OUTAGE = 2.0
 
 
