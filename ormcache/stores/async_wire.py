@@ -24,6 +24,7 @@ from ormcache.stores.dialog import Command, Dialog, Talk, greet
 from ormcache.stores.link import BELIEVED, UNNAMED
 from ormcache.stores.reigns import Reigns
 from ormcache.stores.wire import MOST_IDLE, failed
+from ormcache.stores.within import Within
 
 __all__ = ["AsyncLink", "AsyncWire"]
 
@@ -165,7 +166,7 @@ class AsyncWire:
             StoreError: It did not work out in time, or at all.
         """
         try:
-            async with asyncio.timeout(self.timeout):
+            async with Within(self.timeout):
                 return await self.perform(dialog)
         except Exception as exc:
             raise failed(self.address.text, exc) from exc
