@@ -67,9 +67,8 @@ class ClusterStore:
     def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         if ttl <= 0:
             return False
-        kept: bool
-        (kept,) = self._wire.run(self._say.save(key, entry, ttl, absent=absent))
-        return kept
+        kept: list[bool] = self._wire.run(self._say.save(key, entry, ttl, absent=absent))
+        return kept[0]
 
     def announce(self, intent: Intent, lease_seconds: float) -> None:
         self._wire.run(self._say.announce(intent, lease_seconds))
@@ -132,9 +131,8 @@ class AsyncClusterStore:
     async def save(self, key: str, entry: bytes, ttl: float, *, absent: bool = False) -> bool:
         if ttl <= 0:
             return False
-        kept: bool
-        (kept,) = await self._wire.run(self._say.save(key, entry, ttl, absent=absent))
-        return kept
+        kept: list[bool] = await self._wire.run(self._say.save(key, entry, ttl, absent=absent))
+        return kept[0]
 
     async def announce(self, intent: Intent, lease_seconds: float) -> None:
         await self._wire.run(self._say.announce(intent, lease_seconds))
