@@ -108,6 +108,8 @@ class Cache:
         """Whether a commit that the store cannot be told of is refused."""
         self.store = store
         self.async_store = async_store or _asynchronous(store)
+        self.store_rests: Callable[[], bool] = getattr(store, "rests", bool)
+        """Whether the store is left alone just now, as it failed; a store need not tell."""
         self._codec = codec
         self.sealer = open_sealer(secret, encrypt=encrypt)
         self.lease_seconds = lease_seconds

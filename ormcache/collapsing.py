@@ -36,6 +36,7 @@ class Lookup(NamedTuple):
 
     key: str
     scopes: tuple[Scope, ...]
+    """Whose tokens decide: the entry's own, then what a snapshot is compared with besides."""
     rows: Callable[[bytes | None, tuple[TokenState, ...]], Rows | None]
     """Returns the rows of an entry where it may be served under these tokens."""
     in_snapshot: bool
@@ -55,8 +56,8 @@ def collapse(
     """
     Return the rows that another read has loaded, or what *load* returns.
 
-    *states*: the tokens that were fetched when the entry was not there. *load* leaves the entry
-    that it has stored in the flight it is given.
+    *states*: the entry's own tokens, fetched when it was not there. *load* leaves the entry that it
+    has stored in the flight it is given.
     """
     tokens = tuple([state.token for state in states])
     role, flight = yield from join(lookup.key, tokens, holds=lookup.holds)

@@ -220,13 +220,10 @@ def _may_collapse(request: ReadRequest, verdict: Verdict) -> bool:
     """
     Return whether what this read loads is right for others, and what they load for it.
 
-    A transaction that has changed something takes no part: a leader may wait for its locks. Nor
-    does a read of slices from a snapshot, which is compared with whole tables: what others load
-    says nothing of these.
+    A transaction that has changed something takes no part: a leader may wait for its locks.
     """
     return (
         verdict.outcome is not Outcome.HIT
-        and (request.snapshot is None or request.tables in ((), request.scopes))
         and request.not_served is None
         and request.not_filled is None
         and not request.shadow
@@ -236,10 +233,13 @@ def _may_collapse(request: ReadRequest, verdict: Verdict) -> bool:
 def _collapse(
     request: ReadRequest, verdict: Verdict, fetched: Fetched
 ) -> Generator[Effect, object, Answer]:
+    # A snapshot is compared with whole tables, where the scopes may be slices of them.
+    tables = () if request.snapshot is None else request.tables or request.scopes
+    scopes = tuple(dict.fromkeys((*request.scopes, *tables)))
     lookup = Lookup(
         key=request.key,
-        scopes=request.scopes,
-        rows=partial(_rows, request),
+        scopes=scopes,
+        rows=partial(_rows, request, scopes, tables),
         in_snapshot=request.snapshot is not None,
         seconds=request.collapse,
         across_processes=request.across_processes,
@@ -250,13 +250,25 @@ def _collapse(
     if isinstance(ended, Answer):
         return ended
     if request.snapshot is not None:
-        request.snapshot.served(request.scopes)
+        request.snapshot.served(tables)
     return Answer(Outcome.COLLAPSED, rows=ended)
 
 
-def _rows(request: ReadRequest, data: bytes | None, states: tuple[TokenState, ...]) -> Rows | None:
-    entry, _ = _open(request, Fetched(data, states))
-    verdict = judge(entry and entry.tokens, request.scopes, states, request.snapshot)
+def _rows(
+    request: ReadRequest,
+    scopes: tuple[Scope, ...],
+    tables: tuple[Scope, ...],
+    data: bytes | None,
+    states: tuple[TokenState, ...],
+) -> Rows | None:
+    """
+    Return the rows of an entry that may be served where *scopes*, its own first, have *states*.
+    """
+    own = states[: len(request.scopes)]
+    entry, _ = _open(request, Fetched(data, own))
+    known = dict(zip(scopes, states, strict=True))
+    compared = {table: known[table] for table in tables}
+    verdict = judge(entry and entry.tokens, request.scopes, own, request.snapshot, compared)
     if verdict.outcome is not Outcome.HIT or entry is None:
         return None
     return _decode(request, entry)

@@ -138,6 +138,8 @@ class Read:
             return Reason.OFF, ""
         if cache.bypassing:
             return Reason.ASKED, "bypass()"
+        if cache.store_rests():
+            return Reason.STORE, "it is left alone for a while"
         if self._asked.facts.refusal is not None:
             return Reason.STATEMENT, self._asked.facts.refusal
         if session is not None and session.in_transaction:
@@ -239,6 +241,7 @@ def _watched(request: ReadRequest, known: KnownCatalog) -> Generator[Effect, Any
             try:
                 answer = yield effect
             except GeneratorExit:
+                path.close()  # now, for others may be waiting for it
                 raise
             except BaseException as exc:  # noqa: BLE001 - the path decides what to do about it
                 effect = path.throw(exc)

@@ -128,6 +128,8 @@ class Read:
             return Reason.OFF, ""
         if cache.bypassing:
             return Reason.ASKED, "bypass()"
+        if cache.store_rests():
+            return Reason.STORE, "it is left alone for a while"
         pooled = self._connection.connection if self._connection.is_open else None
         plan = attached.plan(
             context.statement, context.compiled, context.execution_options, state, pooled

@@ -56,10 +56,14 @@ class SlicedTable:
         key = {",".join(self.rows.key): self.rows.key} if self.rows.key else {}
         return key | {column: (column,) for column in self.extra if column in self.rows.columns}
 
-    def ended_by(self, name: str) -> tuple[Scope, ...]:
+    @cached_property
+    def ended_by(self) -> dict[str, tuple[Scope, ...]]:
         """
-        Return what a read by the slice *name* depends on besides its values.
+        What a read by a slice depends on besides its values, by the slice's name.
         """
+        return {name: self._bulk_but(name) for name in self.slices}
+
+    def _bulk_but(self, name: str) -> tuple[Scope, ...]:
         others = [each for each in self.slices if each != name]
         sizes = range(len(others) + 1)
         subsets = chain.from_iterable(combinations(others, size) for size in sizes)
@@ -126,7 +130,7 @@ def _of_place(table: SlicedTable, pins: Pins, parameters: Any) -> list[Scope] | 
         given = {column: _given(pins[column], parameters) for column in columns}
         values = table.values(name, given)
         if values is not None:
-            return [*table.ended_by(name), *sorted(table.of(name, values))]
+            return [*table.ended_by[name], *sorted(table.of(name, values))]
     return None
 
 

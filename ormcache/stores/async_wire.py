@@ -24,6 +24,7 @@ from ormcache.stores.dialog import Command, Dialog, Talk, greet
 from ormcache.stores.link import BELIEVED, UNNAMED
 from ormcache.stores.reigns import Reigns
 from ormcache.stores.wire import MOST_IDLE, failed
+from ormcache.stores.within import Within
 
 __all__ = ["AsyncLink", "AsyncWire"]
 
@@ -45,7 +46,7 @@ class AsyncLink:
         self.address = address
         self.generation = b""
         self._reigns = reigns
-        self.greet_at = 0.0
+        self._greet_at = 0.0
         self._connection = _KINDS[address.kind](
             **address.arguments,
             protocol=2,
@@ -66,7 +67,7 @@ class AsyncLink:
         """
         Return what *dialog* returns, or raise what it or the network raised.
         """
-        if monotonic() > self.greet_at:
+        if monotonic() > self._greet_at:
             await self.greet()
         return await self._talk(dialog(self.generation))
 
@@ -75,16 +76,18 @@ class AsyncLink:
         Learn which reign of which server is at the other end, or raise where it is of no use.
         """
         now = monotonic()
-        self.generation = await self._talk(greet(clustered=self.address.clustered))
-        self._reigns.met(self.address.text, self.generation)
-        self.greet_at = now + BELIEVED
+        generation = await self._talk(greet(clustered=self.address.clustered))
+        if generation != self.generation:
+            self.generation = generation
+            self._reigns.meet(self.address.text, generation)
+        self._greet_at = now + BELIEVED
 
     @property
     def doubtful(self) -> bool:
         """
         Whether it is time to greet, before anything is believed.
         """
-        return monotonic() > self.greet_at
+        return monotonic() > self._greet_at
 
     async def send(self, commands: Sequence[Command]) -> None:
         """
@@ -163,7 +166,7 @@ class AsyncWire:
             StoreError: It did not work out in time, or at all.
         """
         try:
-            async with asyncio.timeout(self.timeout):
+            async with Within(self.timeout):
                 return await self.perform(dialog)
         except Exception as exc:
             raise failed(self.address.text, exc) from exc
@@ -173,6 +176,8 @@ class AsyncWire:
         Return what *dialog* returns, or raise whatever went wrong; bounded by whoever awaits it.
         """
         idle = self.links()
+        while idle and idle[-1].generation != self.reigns.current[self.address.text]:
+            idle.pop().drop()  # leads to a server that another has taken over from
         if idle:
             try:
                 return await self._use(idle, idle.pop(), dialog)
@@ -192,7 +197,11 @@ class AsyncWire:
         """
         Keep *link*, on which nothing is under way, for the next operation of this event loop.
         """
-        _keep(link, self.links())
+        idle = self.links()
+        if len(idle) < MOST_IDLE:
+            idle.append(link)
+        else:
+            link.drop()
 
     async def close(self) -> None:
         """
@@ -213,10 +222,8 @@ class AsyncWire:
             clean = True
             return result
         finally:
-            if clean and not idle:
+            if clean and len(idle) < MOST_IDLE:
                 idle.append(link)
-            elif clean:
-                _keep(link, idle)
             else:
                 link.drop()
 
@@ -232,16 +239,3 @@ class AsyncWire:
 
     def __repr__(self) -> str:
         return f"<AsyncWire to {self.address.text}, {sum(map(len, self._idle.values()))} idle>"
-
-
-def _keep(link: AsyncLink, idle: list[AsyncLink]) -> None:
-    if idle and idle[-1].generation != link.generation:
-        if idle[-1].greet_at > link.greet_at:
-            link.drop()
-            return
-        while idle:
-            idle.pop().drop()  # leads to a server that another has taken over from
-    if len(idle) < MOST_IDLE:
-        idle.append(link)
-    else:
-        link.drop()

@@ -41,7 +41,15 @@ class Breaker:
         """
         if self._retry_at is None:
             return "closed"
-        return "open" if self._clock() < self._retry_at else "half-open"
+        return "open" if self.is_open else "half-open"
+
+    @property
+    def is_open(self) -> bool:
+        """
+        Whether no call may go now.
+        """
+        retry_at = self._retry_at
+        return retry_at is not None and self._clock() < retry_at
 
     def admit(self) -> bool:
         """

@@ -6,7 +6,6 @@ One `Wire` for each node keeps its idle links; an operation borrows one link of 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from ormcache.stores.reigns import Reigns
 from ormcache.stores.rounds import Exchange, Leg, Step, Visit, conduct
 from ormcache.stores.slots import SlotMap
 from ormcache.stores.wire import Wire, failed
+from ormcache.stores.within import Within
 
 __all__ = ["AsyncClusterWire", "ClusterWire"]
 
@@ -173,7 +173,7 @@ class AsyncClusterWire:
         """
         trip = _AsyncTrip(self)
         try:
-            async with asyncio.timeout(self.timeout):
+            async with Within(self.timeout):
                 return await arun(conduct(legs, self.slots), trip.perform)
         except Exception as exc:
             raise failed(self._place.text, exc) from exc

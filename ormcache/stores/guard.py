@@ -100,6 +100,13 @@ class Guard:
             "recovering": f"{self._recovery.left:.1f} seconds",
         }
 
+    @property
+    def rests(self) -> bool:
+        """
+        Whether the store is left alone just now.
+        """
+        return self._breaker.is_open
+
     def met(self, place: str, run: bytes) -> None:
         """
         Hear which run of a server is at the other end of a new connection to *place*.
@@ -264,8 +271,9 @@ class Guard:
     def _the_only_payer(self) -> Iterator[None]:
         # Never waited for, so neither a thread nor an event loop can be held up by it.
         if not self._paying.acquire(blocking=False):
-            msg = "missed invalidations are being delivered"
-            raise StoreRecoveringError(msg)
+            # Perhaps in vain: nobody knows yet that the store is back.
+            msg = "another thread tries to deliver missed invalidations"
+            raise StoreError(msg)
         try:
             yield
         finally:

@@ -101,6 +101,12 @@ class GuardedStore:
     def info(self) -> dict[str, str]:
         return self._do(self._guard.info())
 
+    def rests(self) -> bool:
+        """
+        Return whether the store is left alone just now, so that a read need not be prepared for it.
+        """
+        return self._guard.rests
+
     def close(self) -> None:
         """
         Try once more to deliver what is owed, and close the store where it can be closed.

@@ -53,15 +53,41 @@ be demoted under an open connection, and goes on answering reads with what it st
 """
 
 
+_LATE, _MOST_LATE = 0.005, 10
+
+
 class _Deadline:
     """
     By when the operation under way ends, in seconds of the monotonic clock.
+
+    It is there for a store that keeps us waiting. A thread that comes too late because others kept
+    the processor has not waited: it gets a few short waits more, as its answer may be there. Were
+    it to count as a failure, a burst of requests would take the cache away when it is needed.
     """
 
-    __slots__ = ("at",)
+    __slots__ = ("_late", "at")
 
     def __init__(self, at: float) -> None:
+        self.begin(at)
+
+    def begin(self, at: float) -> None:
+        """
+        Give the deadline to another operation.
+        """
         self.at = at
+        self._late = 0
+
+    def left(self) -> float:
+        """
+        Return how long, in seconds, the next wait may take, or raise `TimeoutError`.
+        """
+        left = self.at - time.monotonic()
+        if left > 0:
+            return left
+        self._late += 1
+        if self._late > _MOST_LATE:
+            raise TimeoutError
+        return _LATE
 
 
 class _BoundedSocket:
@@ -86,10 +112,7 @@ class _BoundedSocket:
         return self._sock.recv_into(buffer)
 
     def _bound(self) -> None:
-        left = self._deadline.at - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
+        self._sock.settimeout(self._deadline.left())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
@@ -105,8 +128,8 @@ class Link:
         self.generation = b""
         self._reigns = reigns
         self._deadline = _Deadline(deadline)
-        self.greet_at = 0.0
-        left = max(deadline - time.monotonic(), 0.001)
+        self._greet_at = 0.0
+        left = self._deadline.left()
         self._connection = _KINDS[address.kind](
             **address.arguments,
             # RESP2 needs no greeting and lets the server say nothing unasked.
@@ -126,8 +149,8 @@ class Link:
         """
         Return what *dialog* returns, or raise what it or the network raised.
         """
-        self._deadline.at = deadline
-        if deadline > self.greet_at:
+        self._deadline.begin(deadline)
+        if deadline > self._greet_at:
             self.greet(deadline)
         return self._talk(dialog(self.generation))
 
@@ -135,22 +158,25 @@ class Link:
         """
         Learn which reign of which server is at the other end, or raise where it is of no use.
         """
-        self.generation = self._talk(greet(clustered=self.address.clustered))
-        self._reigns.met(self.address.text, self.generation)
-        self.greet_at = deadline + BELIEVED
+        generation = self._talk(greet(clustered=self.address.clustered))
+        # Whose server is the same has nothing to tell of a place where there may be another by now.
+        if generation != self.generation:
+            self.generation = generation
+            self._reigns.meet(self.address.text, generation)
+        self._greet_at = deadline + BELIEVED
 
     def renew(self, deadline: float) -> None:
         """
         Give the link to another operation, which ends by *deadline*.
         """
-        self._deadline.at = deadline
+        self._deadline.begin(deadline)
 
     @property
     def doubtful(self) -> bool:
         """
         Whether it is time to greet, before anything is believed.
         """
-        return self._deadline.at > self.greet_at
+        return self._deadline.at > self._greet_at
 
     def send(self, commands: Sequence[Command]) -> None:
         """

@@ -9,7 +9,6 @@ primary, everybody's next question ends the use of the old one.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from ormcache.stores.link import BELIEVED, Link
 from ormcache.stores.places import Node, Sentinels
 from ormcache.stores.reigns import Reigns
 from ormcache.stores.wire import Wire
+from ormcache.stores.within import Within
 
 __all__ = ["AsyncSentinelWire", "SentinelWire"]
 
@@ -176,7 +176,7 @@ class AsyncSentinelWire(AsyncWire):
             left = began + self.timeout - time.monotonic()
             share = left / (len(self._sentinels) - nth + 1)
             with contextlib.suppress(Exception):
-                async with asyncio.timeout(share):
+                async with Within(share):
                     vote.hear(await wire.perform(vote.question()))
             if vote.elected is not None:
                 break
@@ -196,7 +196,7 @@ def _follow(place: Sentinels, now: Address, elected: Node, reigns: Reigns) -> Ad
     Return the address of the node *elected*: the same object as *now* where it is the same node.
     """
     host, port = elected
-    reigns.met(place.text, f"{host}:{port}".encode())
+    reigns.meet(place.text, f"{host}:{port}".encode())
     arguments: dict[str, Any] = now.arguments
     if (arguments.get("host"), arguments.get("port")) == elected:
         return now

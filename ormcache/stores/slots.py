@@ -67,7 +67,7 @@ class SlotMap:
         self.doubted = False
         # A slot that moves between them ends no reign: it takes its tokens along.
         primaries = ",".join(f"{host}:{port}" for host, port in self.primaries)
-        self._reigns.met(self._place.text, primaries.encode())
+        self._reigns.meet(self._place.text, primaries.encode())
 
 
 def _read(answer: Any, asked: Node) -> tuple[_Owners, tuple[Node, ...]]:

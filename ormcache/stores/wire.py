@@ -90,11 +90,6 @@ class Wire:
         """
         Keep *link*, on which nothing is under way, for the next operation.
         """
-        if self._idle and self._idle[-1].generation != link.generation:
-            if self._idle[-1].greet_at > link.greet_at:
-                link.close()
-                return
-            self.close()  # they lead to a server that another has taken over from
         if len(self._idle) < MOST_IDLE:
             self._idle.append(link)
         else:
@@ -120,10 +115,13 @@ class Wire:
             # After a fork: these sockets are the parent's, and its answers come in on them.
             self._idle = []
             self._pid = os.getpid()
+        place = self.address.text
         try:
-            return self._idle.pop()
+            while (link := self._idle.pop()).generation != self.reigns.current[place]:
+                link.close()  # leads to a server that another has taken over from
         except IndexError:
             return None
+        return link
 
     def __repr__(self) -> str:
         return f"<Wire to {self.address.text}, {len(self._idle)} idle>"

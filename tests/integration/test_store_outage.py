@@ -2,10 +2,12 @@
 What does the Redis store do when its server stops, freezes, comes back, or talks nonsense?
 """
 
+import asyncio
 import contextlib
 import os
 import socket
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -187,6 +189,37 @@ def test_a_failover_is_noticed_at_an_address_that_stays(server):
         assert replica.fetch(None, (A,)).tokens == (after,)
 
 
+def test_a_connection_to_the_server_that_was_replaced_is_not_used_again(server):
+    with servers.redis(sources=OURS) as second, a_way_to(server) as way:
+        store = RedisStore.from_url(way.url, "replaced", timeout=PATIENT)
+        store.save("fingerprint", b"old rows", 600)
+        busy = store._wire.take()
+        way.lead_to(second, hang_up=False)
+        assert store.fetch("fingerprint", ()).entry is None
+        # Another thread's operation ends meanwhile, over the connection it had.
+        ends = time.monotonic() + PATIENT
+        ended = store._wire._use(busy, store._say.fetch("fingerprint", ()), ends)
+        assert ended.entry == b"old rows"
+        assert store.fetch("fingerprint", ()).entry is None
+
+
+def test_a_connection_of_another_loop_to_the_server_that_was_replaced_is_not_used_again(server):
+    async def entry(store):
+        return (await store.fetch("fingerprint", ())).entry
+
+    with servers.redis(sources=OURS) as second, a_way_to(server) as way:
+        redis_store(server, "replaced-async").save("fingerprint", b"old rows", 600)
+        first, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+        store = RedisStore.from_url(way.url, "replaced-async", timeout=PATIENT).asynchronous()
+        assert first.run_until_complete(entry(store)) == b"old rows"
+        way.lead_to(second, hang_up=False)
+        assert other.run_until_complete(entry(store)) is None
+        assert first.run_until_complete(entry(store)) is None
+        for loop in (first, other):
+            loop.run_until_complete(store.close())
+            loop.close()
+
+
 class Way:
     """
     An address that leads to one server and then to another, as that of a managed service does.
@@ -199,9 +232,10 @@ class Way:
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def lead_to(self, to: servers.Server) -> None:
+    def lead_to(self, to: servers.Server, *, hang_up: bool = True) -> None:
         self._to = to
-        self._hang_up()
+        if hang_up:
+            self._hang_up()
 
     def close(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.fixture
 def make_apps(make_app):
     """
-    Two applications over one store; they wait a second for each other's debts, not five.
+    Two applications over one store; they wait three seconds for each other's debts, not five.
     """
-    return lambda url: [make_app(store_url=url, timeout=1.0, recovery_grace=1.0) for _ in range(2)]
+    return lambda url: [make_app(store_url=url, timeout=1.0, recovery_grace=3.0) for _ in range(2)]
 
 
 def holds_tokens(fleet, node):
@@ -38,14 +38,26 @@ def test_a_primary_of_a_cluster_is(how, make_apps):
         assert len(cluster.primaries()) == len(before)
 
 
-@pytest.mark.parametrize("how", ["killed", "demoted"])
-def test_a_primary_that_sentinels_watch_is(how, make_apps):
+def test_a_primary_that_sentinels_watch_is_killed(make_apps):
     with topologies.sentinels() as service, load(make_apps(service.url)) as work:
         work.more_hits(100)
         node = service.primary()
-        if how == "killed":
-            service.kill(node)
-        else:
-            service.ask(service.sentinels[0], "SENTINEL", "FAILOVER", service.service)
+        service.kill(node)
         work.until(lambda: service.primary() is not node, "the replica has taken over")
         work.more_hits(100)
+
+
+def test_a_primary_that_sentinels_watch_is_demoted(make_apps):
+    with topologies.sentinels() as service, load(make_apps(service.url)) as work:
+        work.more_hits(100)
+        node = service.primary()
+        service.ask(service.sentinels[0], "SENTINEL", "FAILOVER", service.service)
+        work.until(lambda: not any(uses(app, node) for app in work.apps), "all have followed")
+        # Until then one application may have read from a server that the other had left: Sentinel
+        # promotes the new primary first. For how long is the subject of `test_slots`.
+        work.begin_anew()
+        work.more_hits(100)
+
+
+def uses(app, server):
+    return f"//{app.cache.store._store._wire.address.text.split('/')[0]}/" in server.url

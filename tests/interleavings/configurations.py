@@ -75,7 +75,7 @@ def _one(*steps: Step, **kw: Any) -> Program:
 def _of(
     name: str, *actors: Program, faults: tuple[str, ...] = (), budget: int = 0
 ) -> Configuration:
-    budget = budget or bool(faults)
+    budget = budget or int(bool(faults))
     size = _size(actors) + (f", {budget} fault{'s' * (budget > 1)}" if budget else "")
     return Configuration(name, size, (Setting(actors, faults=faults, budget=budget),))
 
@@ -189,7 +189,7 @@ def _with_faults() -> list[Configuration]:
         _of("store operations lost, late or twice", W, W, R, R, faults=DELIVERY, budget=2),
         _of("store operations lost, late or twice", W1, W1, W1, R1, R1, faults=DELIVERY),
         _of("invalidations owed by a guarded process", OWES, R1, R1, faults=("lost",), budget=4),
-        _of("invalidations owed by guarded process", OWES, R1, R1, faults=DELIVERY, budget=2),
+        _of("invalidations owed by a guarded process", OWES, R1, R1, faults=DELIVERY, budget=2),
         _of("any fault", W, W, R, R, faults=ALL),
         _of("any fault", W, R1, R1, faults=ALL, budget=3),
         _of("any fault, savepoints", RELEASES, W2, R1, R1, faults=ALL),

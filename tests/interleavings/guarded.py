@@ -97,7 +97,7 @@ def _guarded(guard: Any, effect: Any) -> Path:
         case Fetch(key, scopes):
             return (yield from _asking(guard.fetch(key, scopes)))
         case Save(key, entry, ttl):
-            return (yield from _asking(guard.save(key, entry, ttl)))
+            return (yield from _asking(guard.save(key, entry, ttl, absent=False)))
         case Announce(intent):
             return (yield from _asking(guard.announce(intent, LEASE)))
         case Settle(intent):

@@ -2,18 +2,17 @@
 Which rules could be broken without anybody noticing, and what stands behind them?
 
 Each breaks nothing alone, in every state of a company that has all that the rule is about; and
-each says why. Where the rule behind it can be taken away, too, the two together are noticed.
+each says why. Of the first two the rule behind is the vector itself, and what happens without
+that is in `test_mutations.py`; the last two stand behind each other, and are noticed together.
 """
 
 import pytest
 
-from ormcache import reading
 from ormcache.freshness import Snapshot
 from tests.interleavings import mutations as m
 from tests.interleavings.explore import Setting, explore
 from tests.interleavings.people import TABLES, keeper, query, reader, writer
 from tests.interleavings.programs import program, reads, transaction
-from tests.interleavings.store import CopyableStore
 from tests.interleavings.stories import story
 
 W, R = writer(0), reader(0)
@@ -62,14 +61,10 @@ def test_a_vector_that_outlives_its_transaction():
     assert found.served
 
 
-def _in_place(**kw):
-    return Setting(EXPIRING.programs, store=m.ExpiresInPlace, **kw)
-
-
 def test_an_expired_lease_that_leaves_its_token():
     # Under a token in doubt nothing is filled, served or remembered in a vector; so nothing of
     # before the expiry can match it when it is quiet again.
-    setting = _in_place(**EXPIRY)
+    setting = Setting(EXPIRING.programs, store=m.ExpiresInPlace, **EXPIRY)
     found = explore(setting)
     assert found.violation is None, story(setting, found.moves)
 
@@ -81,9 +76,3 @@ def test_both_of_those_together_are_noticed(monkeypatch):
     told = story(setting, found.moves)
     print(f"\n{told}")  # noqa: T201 - the story is for whoever runs this with -s
     assert "newer than 0 in its snapshot" in told
-
-
-def test_not_checking_again_is_noticed_where_the_vector_is_not_believed(monkeypatch):
-    monkeypatch.setattr(reading, "judge", m.snapshot_forgotten_when_serving)
-    setting = Setting((W, R, OLD), store=CopyableStore)
-    assert explore(setting).violation is not None

@@ -22,6 +22,8 @@ from tests.shop import Product
         ("memory://", {"lease": 3}, "did you mean 'lease_seconds'"),
         ("memory://", {"default": 3}, "default"),
         ("memory://", {"timeout": -1}, "timeout"),
+        ("memory://", {"on_outage": "refused"}, "did you mean 'refuse'"),
+        ("memory://", {"recovery_grace": -1}, "recovery grace"),
         ("memory://", {"policy_file": "/does/not/exist.toml"}, "cannot be read"),
     ],
 )

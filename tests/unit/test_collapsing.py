@@ -300,6 +300,22 @@ def test_a_snapshot_that_nothing_has_passed_gets_the_rows(world: World, process:
     assert snapshot.to_recheck() == (A, B)
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_slices_in_a_snapshot_are_compared_with_their_table(
+    world: World, process: Process, moved: bool
+):
+    of_slice = {"scopes": (A,), "tables": (B,)}
+    leader = process.read(**of_slice).until(Load)
+    snapshot = Snapshot()
+    follower = process.read(**of_slice, snapshot=snapshot, tracked=(A, B)).until(Wait)
+    leader.end()
+    if moved:
+        world.commit("new", B)  # another slice of the table
+        follower.until(Load)
+    assert follower.outcome is (Outcome.MISS if moved else Outcome.COLLAPSED)
+    assert snapshot.to_recheck() == (() if moved else (B,))
+
+
 def test_rows_of_a_lost_snapshot_are_not_shared(world: World, process: Process):
     snapshot = Snapshot()
     leader = process.read(snapshot=snapshot, tracked=(A, B)).until(Load)

@@ -9,7 +9,7 @@ import pytest
 from ormcache.codecs import open_sealer
 from ormcache.effects import Fetch, Load, Save
 from ormcache.entry import open_entry, seal_entry
-from ormcache.errors import StoreError, Undecodable, Unstorable
+from ormcache.errors import StoreError, StoreRecoveringError, Undecodable, Unstorable
 from ormcache.freshness import Snapshot
 from ormcache.model import (
     Column,
@@ -174,6 +174,12 @@ def test_a_store_that_does_not_answer_makes_it_an_ordinary_read():
     assert played.asked == ["fetch", "load"]
     assert (answer.outcome, answer.reason) == (Outcome.BYPASS, Reason.STORE)
     assert answer.detail == "the store is down"
+
+
+def test_a_store_that_is_not_believed_yet_says_so():
+    answer = play(read(request()), StoreRecoveringError("in 3 seconds"), ROWS).returned
+    assert (answer.outcome, answer.reason) == (Outcome.BYPASS, Reason.RECOVERING)
+    assert answer.detail == "in 3 seconds"
 
 
 def test_a_store_that_cannot_save_costs_only_the_entry():

@@ -5,7 +5,7 @@ The life of a write, step by step: what is asked for, in which order, whatever f
 import pytest
 
 from ormcache.effects import Announce, Apply, Settle
-from ormcache.errors import StoreError
+from ormcache.errors import CommitRefusedError, StoreError
 from ormcache.model import Scope
 from ormcache.writing import Committed, commit
 from tests.fixtures.scripted import play
@@ -113,3 +113,24 @@ def test_a_path_that_is_dropped_half_way_asks_for_nothing_more(steps: int):
 def test_what_is_not_the_stores_error_is_not_swallowed():
     with pytest.raises(ZeroDivisionError):
         play(commit(SCOPES, refused), ZeroDivisionError(), None)
+
+
+@pytest.mark.parametrize("settled", [None, DOWN])
+def test_a_commit_that_cannot_be_announced_is_refused_where_that_is_wanted(settled: object):
+    path = commit(SCOPES, refused, refuse=True)
+    first = next(path)
+    ending = path.throw(DOWN)
+    assert isinstance(ending, Settle), "the announcement may have arrived, and nothing follows it"
+    assert ending.intent is first.intent
+    with pytest.raises(CommitRefusedError, match="nothing was committed"):
+        path.throw(settled) if settled is not None else path.send(None)
+
+
+def test_a_commit_that_was_announced_is_not_refused_any_more():
+    played = play(commit(SCOPES, refused, refuse=True), None, None, DOWN)
+    assert played.asked == ["announce", "apply", "settle"]
+    assert played.returned == Committed(delivered=False)
+
+
+def test_what_touched_nothing_is_not_refused():
+    assert play(commit(frozenset(), refused, refuse=True), None).asked == ["apply"]

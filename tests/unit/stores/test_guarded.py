@@ -125,6 +125,16 @@ def test_no_fetch_is_answered_before_what_was_missed_has_arrived(store, inner, m
     assert inner.calls[-3:] == ["settle", "fetch", "fetch"]
 
 
+def test_it_rests_while_the_breaker_is_open_and_not_when_it_may_be_tried(store, inner, clock):
+    assert not store.rests()
+    inner.cut = True
+    for _ in range(3):
+        refused(store.fetch, "f", ())
+    assert store.rests()
+    clock.advance(30.0)
+    assert not store.rests()
+
+
 def test_a_settle_is_tried_even_while_the_breaker_is_open(store, inner):
     before = token(inner, A)
     inner.cut = True
