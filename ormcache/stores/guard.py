@@ -128,7 +128,9 @@ class Guard:
         """
         if self._debt:
             yield from self._pay_part()
-        self._check_believed()
+        self._check_paid()
+        # Asked even while it is not believed, and the answer dropped: a process that asked nothing
+        # would not notice that the store goes away once more during the wait, with new debts.
         fetched: Fetched = yield from self._ask(lambda store: store.fetch(key, scopes))
         # Debt that has arisen since may be that of a commit which has not returned yet; but it may
         # also be that the answer came over a new connection, from another run of the server.
@@ -249,10 +251,13 @@ class Guard:
         self._recovery.answered(began, self._clock())
         return answer
 
-    def _check_believed(self) -> None:
+    def _check_paid(self) -> None:
         if self._debt:
             msg = "missed invalidations are being delivered"
             raise StoreRecoveringError(msg)
+
+    def _check_believed(self) -> None:
+        self._check_paid()
         if left := self._recovery.left:
             msg = f"the store is back; in {left:.1f} seconds what others owe it has arrived"
             raise StoreRecoveringError(msg)

@@ -18,7 +18,7 @@ from ormcache.testing.torture.worker import work
 __all__ = ["Crew", "WorkerEnded"]
 
 _TICK = 0.05
-_FIRST_WORDS = 60.0
+_FIRST_WORDS = 120.0
 _LAST_WORDS = 30.0
 
 

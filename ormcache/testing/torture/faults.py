@@ -22,6 +22,9 @@ proxy; in the last, with `on_outage="refuse"`.
 
 _CYCLE = 8.0
 _LONGEST_OUTAGE = 2.0
+_SHORTEST_OUTAGE = 0.75
+"""Three of the store's timeouts: shorter than two, an outage need not be noticed, see
+docs/outage.md."""
 
 
 class Fault(NamedTuple):
@@ -165,5 +168,6 @@ def _cycles(chance: random.Random, seconds: float) -> Iterator[tuple[float, floa
         cycle = seconds / number
         before = cycle * chance.uniform(0.1, 0.2)
         # The shorter ones are the more dangerous: others come back at once, and debts are fresh.
-        during = min(_LONGEST_OUTAGE, cycle * 0.3) * chance.uniform(0.3, 1.0)
+        longest = min(_LONGEST_OUTAGE, cycle * 0.3)
+        during = min(cycle / 2, chance.uniform(_SHORTEST_OUTAGE, max(_SHORTEST_OUTAGE, longest)))
         yield before, during, cycle - before - during
