@@ -5,7 +5,7 @@ The MongoDB edge: PyMongo clients whose reads are cached and whose writes invali
     cache.policy("shop.products", ttl=60)
 
 A read goes through `collection` and `cursors`, `asked` and `reads`; a write through `listener`,
-which asks `commands` what it changes, and on an event loop through `async_writes`. What the
+which asks `commands` what it changes, and on an event loop through `covering`. What the
 deployment is and knows besides is in `identity` and `catalog`.
 """
 

@@ -9,7 +9,6 @@ write of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,12 +16,19 @@ from pymongo.asynchronous import client_session, database, mongo_client
 from pymongo.typings import _DocumentType
 
 from ormcache.errors import ConfigurationError
-from ormcache.model import Scope
 
 from .async_collection import AsyncCollection
-from .async_writes import aggregated, covered, covers
 from .attached import Attached
-from .commands import scopes_changed
+from .covering import (
+    acovered,
+    aggregated,
+    collection_dropped,
+    commanded,
+    covers,
+    created,
+    database_dropped,
+    written,
+)
 from .faces import as_in, copy_of
 from .listener import AsyncCommandListener
 
@@ -40,32 +46,6 @@ _TheirClient = mongo_client.AsyncMongoClient
 _TheirSession = client_session.AsyncClientSession
 
 
-def _commanded(self: Any, command: Any, value: Any = 1, *_: Any, **kw: Any) -> frozenset[Scope]:
-    said = {command: value, **kw} if isinstance(command, str) else command
-    if not isinstance(said, Mapping) or not said:
-        return frozenset()  # PyMongo has an error for that
-    return scopes_changed(self.name, next(iter(said)), said)
-
-
-def _created(self: Any, name: Any, *_: Any, **__: Any) -> frozenset[Scope]:
-    return scopes_changed(self.name, "create", {"create": name})
-
-
-def _dropped(self: Any, name_or_collection: Any, *_: Any, **__: Any) -> frozenset[Scope]:
-    name = getattr(name_or_collection, "name", name_or_collection)
-    return scopes_changed(self.name, "drop", {"drop": name})
-
-
-def _database_dropped(_: Any, name_or_database: Any, *__: Any, **___: Any) -> frozenset[Scope]:
-    name = getattr(name_or_database, "name", name_or_database)
-    return scopes_changed(str(name), "dropDatabase", {})
-
-
-def _written(_: Any, models: Any, *__: Any, **___: Any) -> frozenset[Scope]:
-    names = [{"ns": getattr(model, "_namespace", None)} for model in models]
-    return scopes_changed("admin", "bulkWrite", {"nsInfo": names})
-
-
 class AsyncClientSession(client_session.AsyncClientSession):
     """
     PyMongo's session; what its transactions change is invalidated by their commit.
@@ -77,7 +57,7 @@ class AsyncClientSession(client_session.AsyncClientSession):
         listener: AsyncCommandListener = client._ormcache_listener
         session = None if self.has_ended else self.session_id
         scopes = listener.transactions.touched(session)
-        await covered(client, scopes, super().commit_transaction)
+        await acovered(client, scopes, super().commit_transaction)
 
 
 class AsyncDatabase(database.AsyncDatabase[_DocumentType]):
@@ -104,10 +84,10 @@ class AsyncDatabase(database.AsyncDatabase[_DocumentType]):
     def get_collection(self, *args: Any, **kwargs: Any) -> Any:
         return self._ormcache_collection(super().get_collection(*args, **kwargs))
 
-    command = covers(_commanded)(_TheirDatabase.command)
-    cursor_command = covers(_commanded)(_TheirDatabase.cursor_command)
+    command = covers(commanded)(_TheirDatabase.command)
+    cursor_command = covers(commanded)(_TheirDatabase.cursor_command)
     aggregate = covers(aggregated)(_TheirDatabase.aggregate)
-    drop_collection = covers(_dropped)(_TheirDatabase.drop_collection)
+    drop_collection = covers(collection_dropped)(_TheirDatabase.drop_collection)
 
     @as_in(_TheirDatabase.create_collection)
     async def create_collection(self, *args: Any, **kwargs: Any) -> Any:
@@ -122,7 +102,7 @@ class AsyncDatabase(database.AsyncDatabase[_DocumentType]):
         return made
 
 
-_create_collection: Any = covers(_created)(_TheirDatabase.create_collection)
+_create_collection: Any = covers(created)(_TheirDatabase.create_collection)
 
 
 class AsyncMongoClient(mongo_client.AsyncMongoClient[_DocumentType]):
@@ -194,8 +174,8 @@ class AsyncMongoClient(mongo_client.AsyncMongoClient[_DocumentType]):
         session.__class__ = AsyncClientSession
         return session
 
-    bulk_write = covers(_written)(_TheirClient.bulk_write)
-    drop_database = covers(_database_dropped)(_TheirClient.drop_database)
+    bulk_write = covers(written)(_TheirClient.bulk_write)
+    drop_database = covers(database_dropped)(_TheirClient.drop_database)
 
     def _ormcache_ours(self, like: Any) -> AsyncDatabase[_DocumentType]:
         made: AsyncDatabase[_DocumentType] = copy_of(like, partial(AsyncDatabase, self))

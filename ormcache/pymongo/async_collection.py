@@ -2,7 +2,7 @@
 Which reads of an asynchronous collection are cached, and which of its methods write?
 
 The reads are those of `collection`, awaited, with the same `with_cache(...)` and `uncached()`. The
-methods that write announce and settle by themselves, see `async_writes`.
+methods that write announce and settle by themselves, see `covering`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from pymongo.asynchronous import collection
 from pymongo.errors import OperationFailure
 from pymongo.typings import _DocumentType
 
-from ormcache.model import Rows, Scope
+from ormcache.model import Rows
 from ormcache.policy import Policy
 
 from . import asked
 from .asked import Asked
 from .asking import aanswer
 from .async_cursors import AsyncCommandCursor, AsyncCursor
-from .async_writes import aggregated, covered, covers, writes
 from .batches import EXACT, Batches, decoded, decoded_value, encoded_value, take
-from .commands import scopes_changed
+from .covering import acovered, aggregated, covers, dropped, renamed, writes
 from .cursors import postpone
 from .faces import as_in, copy_of, namespace_of, said_by
 from .reads import Read
@@ -39,15 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCollection"]
 
 _Theirs = collection.AsyncCollection
-
-
-def _dropped(self: Any, *_: Any, **__: Any) -> frozenset[Scope]:
-    return scopes_changed(self.database.name, "drop", {"drop": self.name})
-
-
-def _renamed(self: Any, new_name: Any, *_: Any, **__: Any) -> frozenset[Scope]:
-    names = {"renameCollection": self.full_name, "to": f"{self.database.name}.{new_name}"}
-    return scopes_changed("admin", "renameCollection", names)
 
 
 class AsyncCollection(collection.AsyncCollection[_DocumentType]):
@@ -105,8 +95,8 @@ class AsyncCollection(collection.AsyncCollection[_DocumentType]):
     create_indexes = writes(_Theirs.create_indexes)
     drop_index = writes(_Theirs.drop_index)
     drop_indexes = writes(_Theirs.drop_indexes)
-    drop = covers(_dropped)(_Theirs.drop)
-    rename = covers(_renamed)(_Theirs.rename)
+    drop = covers(dropped)(_Theirs.drop)
+    rename = covers(renamed)(_Theirs.rename)
 
     aggregate_raw_batches = covers(aggregated)(_Theirs.aggregate_raw_batches)
 
@@ -123,7 +113,7 @@ class AsyncCollection(collection.AsyncCollection[_DocumentType]):
         what = asked.aggregate(namespace_of(self), pipeline, {**kw, "let": let})
         ask = partial(super().aggregate, pipeline, session, let, comment, **kw)
         if what.facts.writes:
-            return await covered(self._ormcache_client, aggregated(self, pipeline), ask)
+            return await acovered(self._ormcache_client, aggregated(self, pipeline), ask)
         read = Read(self, what, session)
         found: list[Any] = []
 

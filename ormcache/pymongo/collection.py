@@ -5,7 +5,8 @@ Which reads of a synchronous collection are cached, and how is a choice made for
     db.products.with_cache(ttl=5).find(...)             for five seconds
     db.products.uncached().find(...)                    from the database
 
-Everything else is PyMongo's own. Writes need nothing here: the client's listener sees them.
+Everything else is PyMongo's own. Writes are seen by the client's listener; only where the cache is
+to refuse what the store cannot be told of, they announce and settle by themselves, see `covering`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from . import asked
 from .asked import Asked
 from .asking import answer
 from .batches import EXACT, Batches, decoded, decoded_value, encoded_value, take
+from .covering import aggregated, covered, covers, dropped, renamed, writes
 from .cursors import CommandCursor, Cursor, postpone
 from .faces import as_in, copy_of, namespace_of, said_by
 from .reads import Read
@@ -47,6 +49,10 @@ class Collection(collection.Collection[_DocumentType]):
     """
 
     _ormcache_said: Said | None = None
+
+    @property
+    def _ormcache_client(self) -> Any:
+        return self.database.client
 
     # -- what is cached ----------------------------------------------------------------------
 
@@ -75,6 +81,28 @@ class Collection(collection.Collection[_DocumentType]):
     def __getitem__(self, name: str) -> Any:
         return self._ormcache_ours(super().__getitem__(name), said=None)
 
+    # -- writes ------------------------------------------------------------------------------
+
+    insert_one = writes(_Theirs.insert_one)
+    insert_many = writes(_Theirs.insert_many)
+    replace_one = writes(_Theirs.replace_one)
+    update_one = writes(_Theirs.update_one)
+    update_many = writes(_Theirs.update_many)
+    delete_one = writes(_Theirs.delete_one)
+    delete_many = writes(_Theirs.delete_many)
+    find_one_and_delete = writes(_Theirs.find_one_and_delete)
+    find_one_and_replace = writes(_Theirs.find_one_and_replace)
+    find_one_and_update = writes(_Theirs.find_one_and_update)
+    bulk_write = writes(_Theirs.bulk_write)
+    create_index = writes(_Theirs.create_index)
+    create_indexes = writes(_Theirs.create_indexes)
+    drop_index = writes(_Theirs.drop_index)
+    drop_indexes = writes(_Theirs.drop_indexes)
+    drop = covers(dropped)(_Theirs.drop)
+    rename = covers(renamed)(_Theirs.rename)
+
+    aggregate_raw_batches = covers(aggregated)(_Theirs.aggregate_raw_batches)
+
     # -- reads -------------------------------------------------------------------------------
 
     @as_in(_Theirs.find)
@@ -88,7 +116,7 @@ class Collection(collection.Collection[_DocumentType]):
         what = asked.aggregate(namespace_of(self), pipeline, {**kw, "let": let})
         ask = partial(super().aggregate, pipeline, session, let, comment, **kw)
         if what.facts.writes:
-            return ask()
+            return covered(self._ormcache_client, aggregated(self, pipeline), ask)
         read = Read(self, what, session)
         found: list[Any] = []
 

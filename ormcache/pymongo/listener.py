@@ -72,9 +72,9 @@ class CommandListener(monitoring.CommandListener):
     def __init__(self, cache: Cache, *, alone: bool = True) -> None:
         if alone and cache.refuses:
             msg = (
-                "on_outage='refuse' needs ormcache.pymongo.AsyncMongoClient: PyMongo drops what a "
-                "listener raises, so a synchronous client cannot refuse a write; give it a cache "
-                "with on_outage='proceed'"
+                "on_outage='refuse' needs ormcache.pymongo.MongoClient or AsyncMongoClient: "
+                "PyMongo drops what a listener raises, so a listener alone cannot refuse a write; "
+                "give it a cache with on_outage='proceed'"
             )
             raise ConfigurationError(msg)
         self._cache = cache
@@ -156,6 +156,12 @@ class CommandListener(monitoring.CommandListener):
         return scopes
 
     def _send(self, scopes: frozenset[Scope], attempt: Hashable) -> Sent:
+        covered = COVERED.get()
+        if covered is not None and scopes <= covered.scopes:
+            return covered.sent(attempt)
+        return self._perform(scopes)
+
+    def _perform(self, scopes: frozenset[Scope]) -> Sent:
         return Held(self._cache, scopes)
 
     def _settle(self, intent: Intent) -> None:
@@ -175,10 +181,7 @@ class AsyncCommandListener(CommandListener):
     Invalidates what an asynchronous client writes, without holding up its event loop.
     """
 
-    def _send(self, scopes: frozenset[Scope], attempt: Hashable) -> Sent:
-        covered = COVERED.get()
-        if covered is not None and scopes <= covered.scopes:
-            return covered.sent(attempt)
+    def _perform(self, scopes: frozenset[Scope]) -> Sent:
         return HandedOver(self._cache, scopes)
 
 

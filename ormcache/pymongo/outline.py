@@ -18,8 +18,8 @@ from ormcache.reading import Answer, ReadRequest
 
 from .advice import advice
 from .asked import Asked
-from .async_writes import aggregated
 from .catalog import KnownCatalog
+from .covering import aggregated
 from .plan import Plan, Refusal
 from .reads import Read, Wanted
 from .shape import shape_of

@@ -151,7 +151,7 @@ class _Performance:
         self._options = options
         self._registers = registers
         self._act = act
-        self._databases = place.of(act)
+        self._databases = place.databases
         self._faults = faults
         self._result = result
         self._chance = random.Random(f"{options.seed} {act}")  # noqa: S311 - chance, no secret

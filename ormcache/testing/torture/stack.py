@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from ormcache.errors import ConfigurationError
 from ormcache.testing import servers
-from ormcache.testing.torture.faults import FAULTS, Act, Fault
+from ormcache.testing.torture.faults import FAULTS, Fault
 from ormcache.testing.torture.worker import is_mongo
 
 __all__ = ["Stack", "stack"]
@@ -41,19 +41,6 @@ class Stack:
     namespace: str
     descriptions: list[str]
 
-    def of(self, act: Act) -> dict[str, str]:
-        """
-        Return the databases that take part in an act.
-
-        PyMongo tells a listener of each command and drops what that raises, so a synchronous client
-        cannot refuse a commit.
-        """
-        return {
-            name: url
-            for name, url in self.databases.items()
-            if act != "refusing" or not is_mongo(url)
-        }
-
     def possible(self, names: Sequence[str]) -> list[Fault]:
         """
         Return the faults of these names, by default all, that can be done here.
@@ -67,14 +54,11 @@ class Stack:
         if not found:
             raise ConfigurationError(
                 "none of these faults can be done here: some need a store that the torture starts "
-                "itself, so leave --store out; others a redis:// URL with a host and a port; "
-                "MongoDB's clients cannot refuse commits"
+                "itself, so leave --store out; others a redis:// URL with a host and a port"
             )
         return found
 
     def _possible(self, fault: Fault) -> bool:
-        if not self.of(fault.act):
-            return False
         if fault.own_store:
             return self.own_store is not None
         return fault.act == "direct" or urlsplit(self.store_url).scheme in ("redis", "valkey")

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from ormcache import CommitRefusedError, ConfigurationError, Outcome
+from ormcache.pymongo import CommandListener
 from ormcache.testing import servers
 from tests.fixtures.mongo import MakeMongoApp, MongoApp
 from tests.fixtures.servers import eventually
@@ -66,7 +67,6 @@ def strict(start: Callable[..., MongoApp]) -> MongoApp:
 
 
 STOPPED = pytest.mark.parametrize("outage", ["stop"], indirect=True)
-ASYNC = pytest.mark.parametrize("kind", ["async"])
 
 
 def test_s14_a_write_that_the_store_missed_is_seen_when_it_is_back_with_old_data(
@@ -127,7 +127,6 @@ def are_cached_again_and_never_wrong(apps: list[MongoApp], name: str) -> bool:
 
 
 @STOPPED
-@ASYNC
 def test_s14_refused_a_write_that_the_store_cannot_be_told_of_is_not_sent(
     strict: MongoApp, reader: MongoApp, plain, outage: Outage
 ):
@@ -145,7 +144,6 @@ def test_s14_refused_a_write_that_the_store_cannot_be_told_of_is_not_sent(
 
 
 @STOPPED
-@ASYNC
 def test_s26_refused_a_transaction_that_the_store_cannot_be_told_of_changes_nothing(
     strict: MongoApp, plain, outage: Outage
 ):
@@ -160,7 +158,6 @@ def test_s26_refused_a_transaction_that_the_store_cannot_be_told_of_changes_noth
 
 
 @STOPPED
-@ASYNC
 def test_s26_refused_a_write_that_was_sent_is_not_refused_any_more(
     strict: MongoApp, plain, outage: Outage
 ):
@@ -170,10 +167,9 @@ def test_s26_refused_a_write_that_was_sent_is_not_refused_any_more(
     assert truth(plain) == name_of(strict) == "new"
 
 
-@pytest.mark.parametrize("kind", ["sync"])
-def test_refused_a_client_that_could_not_refuse_is_refused_itself(make_mongo: MakeMongoApp):
-    with pytest.raises(ConfigurationError, match="AsyncMongoClient"):
-        make_mongo(on_outage="refuse")
+def test_refused_a_listener_alone_cannot_refuse_and_says_so(strict: MongoApp):
+    with pytest.raises(ConfigurationError, match=r"pymongo\.MongoClient or AsyncMongoClient"):
+        CommandListener(strict.cache)
 
 
 def renames(app: MongoApp, name: str) -> bool:
