@@ -16,11 +16,12 @@ demo: .venv/.installed ## real flights on PostgreSQL and Valkey, uncached and ca
 demo-mongo: .venv/.installed ## the same flights as documents in MongoDB, through PyMongo
 	.venv/bin/ormcache demo --mongo --picture ormcache-demo-mongo.png
 
-# What SQLAlchemy has no part in is not repeated on its second version.
+# What SQLAlchemy has no part in, or what is about the store, is not repeated on its second version.
 WITHOUT_SQLALCHEMY = $(wildcard tests/integration/conformance_mongo tests/integration/test_*mongo* \
-  tests/integration/test_servers* tests/integration/test_store_outage.py \
-  tests/integration/test_rights.py tests/integration/test_slots.py tests/properties/*mongo* \
-  tests/properties/test_rows* tests/integration/test_stored_bytes.py)
+  tests/integration/test_servers* tests/integration/test_store_outage.py tests/integration/test_slots.py \
+  tests/integration/test_full_store.py tests/integration/test_rights.py tests/integration/test_takeover.py \
+  tests/integration/test_torture.py tests/properties/*mongo* tests/properties/test_rows* \
+  tests/integration/test_stored_bytes.py)
 
 test: .venv/.installed .venv-sa20/.installed ## every test on SQLAlchemy 2.1, those that meet SQLAlchemy on 2.0 too
 	@echo "==> 1 of 2: the whole suite, SQLAlchemy 2.1"
