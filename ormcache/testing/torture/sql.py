@@ -88,10 +88,13 @@ class SqlApplication(Application):
             self.cache.enable(engine)
             self._engines[level] = engine
 
-    def is_conflict(self, error: Exception) -> bool:
+    def is_conflict(self, error: BaseException) -> bool:
         original = getattr(error, "orig", None)
         code = next(iter(getattr(original, "args", ())), None)
-        return getattr(original, "sqlstate", None) in _STATES or code in _CODES
+        if getattr(original, "sqlstate", None) in _STATES or code in _CODES:
+            return True
+        # A deadlock on MariaDB ends the savepoint, too; rolling back to it then has its own error.
+        return error.__context__ is not None and self.is_conflict(error.__context__)
 
     def close(self) -> None:
         self.cache.close()
