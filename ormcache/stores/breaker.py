@@ -15,6 +15,10 @@ from ormcache.protocols import Clock
 
 __all__ = ["Breaker"]
 
+# Of its own: the generator that the application may have seeded is not ours to draw from; and the
+# system's, which forked processes do not share.
+_CHANCE = random.SystemRandom()
+
 
 class Breaker:
     """
@@ -96,6 +100,6 @@ class Breaker:
     def _wait(self) -> None:
         wait = min(self._longest, self._cooldown * 2**self._attempts)
         # A fleet that lost the store in one moment should not come back in one moment.
-        jitter = random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
+        jitter = _CHANCE.uniform(0.5, 1.0)
         self._retry_at = self._clock() + wait * jitter
         self._attempts = min(self._attempts + 1, 32)

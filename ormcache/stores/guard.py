@@ -26,6 +26,10 @@ from ormcache.stores.recovery import Recovery
 
 __all__ = ["Asks", "Guard", "Question"]
 
+# Of its own: the generator that the application may have seeded is not ours to draw from; and the
+# system's, which forked processes do not share.
+_CHANCE = random.SystemRandom()
+
 _T = TypeVar("_T")
 
 Question = Callable[[Any], Any]
@@ -293,7 +297,7 @@ class Guard:
         if self._timer is None or not self._timer.is_alive():
             # At this pace however long the outage lasts: others read what is old until then. A
             # fleet that owes something should not come in one moment, though.
-            wait = self._cooldown * random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
+            wait = self._cooldown * _CHANCE.uniform(0.5, 1.0)
             self._timer = threading.Timer(wait, self._pay_now)
             self._timer.daemon = True
             self._timer.start()

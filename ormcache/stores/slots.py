@@ -54,7 +54,7 @@ class SlotMap:
         """
         Return the nodes that may draw a new map; those known first, in another order each time.
         """
-        known = random.sample(self._nodes, len(self._nodes))
+        known = random.SystemRandom().sample(self._nodes, len(self._nodes))
         return [*known, *(seed for seed in self._place.seeds if seed not in known)]
 
     def learn(self, answer: Any, asked: Node) -> None:

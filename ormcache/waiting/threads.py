@@ -15,6 +15,10 @@ from ormcache.model import Token
 
 __all__ = ["ThreadWaiting", "jittered"]
 
+# Of its own: the generator that the application may have seeded is not ours to draw from; and the
+# system's, which forked processes do not share.
+_CHANCE = random.SystemRandom()
+
 
 class ThreadWaiting:
     """
@@ -44,4 +48,4 @@ def jittered(seconds: float) -> float:
     """
     Return about *seconds*, so that processes that began to wait together do not ask together.
     """
-    return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads requests, hides nothing
+    return seconds * _CHANCE.uniform(0.5, 1.5)

@@ -73,3 +73,10 @@ def test_the_core_owns_no_thread_and_does_not_sleep(path: Path):
 def test_no_lock_stays_locked_in_a_forked_child(path: Path):
     text = path.read_text()
     assert "begin_anew" in text or "renew_lock" in text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_applications_own_generator_of_chance_is_left_alone(path: Path):
+    # It may have been seeded; and a thread of ours would draw from it at any moment.
+    drawn = re.findall(r"\brandom\.(\w+)\(", path.read_text())
+    assert set(drawn) <= {"Random", "SystemRandom"}

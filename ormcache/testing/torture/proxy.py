@@ -132,7 +132,7 @@ class _Side(asyncio.Protocol):
         if self._pipes.mode == "delay":
             loop = asyncio.get_running_loop()
             # Never before what was sent earlier.
-            wait = random.uniform(0, _LATEST)  # noqa: S311 - chance, not a secret
+            wait = random.SystemRandom().uniform(0, _LATEST)
             self._due = max(self._due, loop.time() + wait)
             loop.call_at(self._due, self.peer.write, data)
         else:
